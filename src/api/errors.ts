@@ -1,0 +1,93 @@
+import { FleetError } from '../fleet/errors.ts';
+import { ForwardError } from '../traffic/forward.ts';
+
+/** What every error of the API looks like. */
+export interface Failure {
+  readonly message: string;
+  readonly status: 'failure';
+}
+
+export type FailureStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 500 | 502 | 503 | 504;
+
+/** A call that is refused before it reaches the fleet. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  constructor(
+    readonly status: FailureStatus,
+    message: string,
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+  }
+}
+
+/** Seconds after which it is worth asking again. */
+const RETRY_AFTER_S = 1;
+
+/** What is known of an error that Elysia hands over: its own ones are told apart by their code. */
+export interface Thrown {
+  readonly code: unknown;
+  readonly error: unknown;
+}
+
+/** The reply to an error: the one place where errors become statuses. What is not known here is a 500 that says nothing. */
+export function failureReply(thrown: Thrown): Response {
+  const { status, message, headers } = explain(thrown);
+  const body: Failure = { message: `<Error> ${message}`, status: 'failure' };
+  return Response.json(body, {
+    status,
+    headers: { ...headers, ...(status === 503 ? { 'retry-after': String(RETRY_AFTER_S) } : {}) },
+  });
+}
+
+/** Whether the error is a bug of ours, to be logged whole. */
+export function isUnexpected(thrown: Thrown): boolean {
+  return explain(thrown).status === 500;
+}
+
+interface Explained {
+  readonly status: FailureStatus;
+  readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function explain({ code, error }: Thrown): Explained {
+  if (error instanceof Refusal || error instanceof FleetError || error instanceof ForwardError) return error;
+  if (code === 'PARSE') return { status: 400, message: 'The body is not JSON' };
+  if (code === 'VALIDATION' && isRequestValidation(error)) return { status: 400, message: wrongInput(error) };
+  if (code === 'INVALID_COOKIE_SIGNATURE') return { status: 400, message: 'The cookie is not valid' };
+  return { status: 500, message: 'Something went wrong inside Ringmaster: its log has the details' };
+}
+
+interface RequestValidation {
+  readonly type: string;
+  readonly all: readonly { readonly path?: string; readonly message?: string }[];
+}
+
+/** A reply of ours that breaks its own schema is our bug, not the caller's. */
+function isRequestValidation(error: unknown): error is RequestValidation {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'type' in error &&
+    error.type !== 'response' &&
+    'all' in error &&
+    Array.isArray(error.all)
+  );
+}
+
+const INPUT: Readonly<Record<string, string>> = {
+  n: 'n must be a whole number of 1 or more, not a text',
+  hostnames: 'hostnames must be a list of texts',
+  id: 'id must be a whole number, such as 42',
+};
+
+function wrongInput({ type, all }: RequestValidation): string {
+  // The one query that is checked is the id of /map_request.
+  const field = type === 'query' ? 'id' : (all[0]?.path?.split('/')[1] ?? '');
+  const known = INPUT[field];
+  if (known !== undefined) return known;
+  if (type === 'body')
+    return 'The body must be JSON with n and, if wished, hostnames: {"n":2,"hostnames":["a"]}';
+  return 'The request has a value that is not allowed';
+}

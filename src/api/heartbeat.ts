@@ -1,0 +1,7 @@
+import { Elysia, t } from 'elysia';
+
+/** Whether Ringmaster itself is alive. */
+export const heartbeatApi = new Elysia({ name: 'api/heartbeat' }).get('/heartbeat', () => 'Hello', {
+  response: { 200: t.String({ description: 'Ringmaster is alive', examples: ['Hello'] }) },
+  detail: { tags: ['Ringmaster'], summary: 'Ask whether Ringmaster is alive' },
+});

@@ -1,0 +1,53 @@
+import { Elysia } from 'elysia';
+import type { Fleet } from '../fleet/fleet.ts';
+import { change, changed, failure, replicas } from './schemas.ts';
+
+const bug = { 500: failure('A bug in Ringmaster') };
+const refused = {
+  400: failure('The body is not JSON, or a value in it is not allowed'),
+  401: failure('ADMIN_TOKEN is set, and the call does not carry it'),
+  403: failure('The caller may not change the replicas'),
+  415: failure('The content type is not application/json'),
+  503: failure('The engine or a replica did not do its part: nothing was changed'),
+  ...bug,
+};
+const detail = (summary: string, description: string) => ({ tags: ['Replicas'], summary, description });
+
+/** Who is in: read it, add to it, remove from it. */
+export function replicasApi(fleet: Pick<Fleet, 'names' | 'add' | 'remove'>) {
+  const state = (names: readonly string[]) => ({ N: names.length, replicas: [...names] });
+  const success = (names: readonly string[]) => ({ message: state(names), status: 'successful' as const });
+  return new Elysia({ name: 'api/replicas' })
+    .get('/rep', () => state(fleet.names()), {
+      response: { 200: replicas, ...bug },
+      detail: detail('List the replicas', 'In joining order.'),
+    })
+    .post('/add', async ({ body: { n, hostnames = [] } }) => success(await fleet.add({ n, hostnames })), {
+      parse: 'json',
+      body: change('to add', 2, ['a']),
+      response: {
+        200: changed('All are ready and on the ring', ['server-1', 'server-2', 'server-3', 'a', 'server-4']),
+        ...refused,
+        409: failure('A name is taken'),
+        413: failure('There would be more than MAX_REPLICAS replicas, or the body is too large'),
+      },
+      detail: detail(
+        'Add replicas',
+        'Answers once all are ready and on the ring; missing names are generated. All or none: where one cannot be started, none is added.',
+      ),
+    })
+    .delete('/rm', async ({ body: { n, hostnames = [] } }) => success(await fleet.remove({ n, hostnames })), {
+      parse: 'json',
+      body: change('to remove', 1, ['a']),
+      response: {
+        200: changed('All are drained and gone', ['server-1', 'server-2', 'server-3', 'server-4']),
+        ...refused,
+        404: failure('A name is not that of a replica'),
+        413: failure('The body is too large'),
+      },
+      detail: detail(
+        'Remove replicas',
+        'Answers once all are drained and gone; without names the newest leave. All or none: where one cannot be removed, none leaves.',
+      ),
+    });
+}

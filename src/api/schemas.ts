@@ -1,0 +1,59 @@
+import { Type } from '@sinclair/typebox';
+import { NAME_PATTERN } from '../fleet/membership.ts';
+
+/** Why a call was refused. */
+export const failure = (description: string) =>
+  Type.Object(
+    {
+      message: Type.String({
+        description: 'What is wrong, and what to do about it',
+        examples: ['<Error> …'],
+      }),
+      status: Type.Literal('failure'),
+    },
+    { description },
+  );
+
+const names = (example: string[]) =>
+  Type.Array(Type.String(), { description: 'Names of the replicas, in joining order', examples: [example] });
+
+export const replicas = Type.Object(
+  {
+    N: Type.Integer({ minimum: 0, description: 'How many replicas there are', examples: [3] }),
+    replicas: names(['server-1', 'server-2', 'server-3']),
+  },
+  { description: 'The replicas, in joining order' },
+);
+
+/** The fleet after a change. */
+export const changed = (description: string, example: string[]) =>
+  Type.Object(
+    {
+      message: Type.Object({
+        N: Type.Integer({
+          minimum: 0,
+          description: 'How many replicas there are now',
+          examples: [example.length],
+        }),
+        replicas: names(example),
+      }),
+      status: Type.Literal('successful'),
+    },
+    { description },
+  );
+
+/** How many join or leave, and which. Type, not Elysia's t, whose integer takes the text "3" too. */
+export const change = (which: string, n: number, hostnames: string[]) =>
+  Type.Object(
+    {
+      n: Type.Integer({ minimum: 1, description: `How many replicas ${which}`, examples: [n] }),
+      hostnames: Type.Optional(
+        Type.Array(Type.String({ description: `Matches ${NAME_PATTERN}`, examples: hostnames }), {
+          description: 'Names, at most n of them; without regard to case each is unique',
+          examples: [hostnames],
+        }),
+      ),
+    },
+    // A misspelt "hostnames" must not remove whichever replica is the newest.
+    { additionalProperties: false },
+  );

@@ -1,0 +1,85 @@
+import { Elysia } from 'elysia';
+import { failureReply, isUnexpected, Refusal, type Thrown } from './api/errors.ts';
+import { checkChange, limitBody, plainAddress } from './api/guard.ts';
+import { heartbeatApi } from './api/heartbeat.ts';
+import { forwardAll, homeApi } from './api/home.ts';
+import { mapRequestApi } from './api/map-request.ts';
+import { replicasApi } from './api/replicas.ts';
+import type { Config } from './config.ts';
+import { docs } from './docs/swagger.ts';
+import type { Fleet } from './fleet/fleet.ts';
+import type { Log } from './log.ts';
+import { Forwarder } from './traffic/forward.ts';
+import { send } from './traffic/upstream.ts';
+
+export interface AppOptions {
+  readonly fleet: Pick<Fleet, 'names' | 'add' | 'remove' | 'ring' | 'claim'>;
+  readonly config: Pick<Config, 'hashKey' | 'replyHeaderTimeoutMs' | 'adminToken' | 'allowedHosts'>;
+  readonly log: Log;
+}
+
+/** Answers one request of the control port; `peer` is the address that its connection comes from. Never rejects. */
+export type App = (request: Request, peer: string) => Promise<Response>;
+
+/** Our own paths and the methods they have; HEAD goes with GET (RFC 9110, section 9.3.2). */
+const METHODS: Readonly<Record<string, readonly string[]>> = {
+  '/heartbeat': ['GET', 'HEAD'],
+  '/map_request': ['GET', 'HEAD'],
+  '/rep': ['GET', 'HEAD'],
+  '/add': ['POST'],
+  '/rm': ['DELETE'],
+};
+const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm']);
+
+/** guard → api → docs → forward: one Elysia app behind a check of who may call what. */
+export function createApp({ fleet, config, log }: AppOptions): App {
+  const peers = new WeakMap<Request, string>();
+  const peerOf = (request: Request): string => peers.get(request) ?? '';
+  const forwarder = new Forwarder({ claim: (key, except) => fleet.claim(key, except), send, config });
+  const fail = (thrown: Thrown): Response => {
+    if (isUnexpected(thrown)) log.error({ err: thrown.error }, 'unexpected error in a request');
+    return failureReply(thrown);
+  };
+  // A Host of one to three characters would shift where Elysia finds the path, unless told that hosts may be short.
+  // Not normalized: a misspelt field is refused, not dropped in silence.
+  const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
+    .onError({ as: 'global' }, ({ code, error }) => fail({ code, error }))
+    .use(heartbeatApi)
+    .use(mapRequestApi(fleet))
+    .use(replicasApi(fleet))
+    .use(homeApi({ forwarder, peerOf }))
+    .use(docs())
+    .use(forwardAll({ forwarder, peerOf }));
+
+  const answer = async (received: Request, peer: string): Promise<Response> => {
+    const { pathname } = new URL(received.url);
+    const { method } = received;
+    const path = pathname.length > 1 ? pathname.replace(/\/$/, '') : pathname;
+    const allowed = METHODS[path];
+    if (allowed?.includes(method) === false)
+      throw new Refusal(405, `${path} takes ${allowed.join(' or ')}`, { allow: allowed.join(', ') });
+    // A client that sent TRACE would be shown its own cookies by a replica that obeys (RFC 9110, section 9.3.8).
+    if (method === 'TRACE')
+      throw new Refusal(405, 'TRACE is not forwarded', { allow: 'GET, HEAD, POST, PUT' });
+    let request = received;
+    if (CHANGES.has(path)) {
+      checkChange({ peer, headers: request.headers }, config);
+      request = await limitBody(request);
+    } else if (allowed !== undefined && method === 'HEAD') {
+      const full = await app.fetch(new Request(request.url, { headers: request.headers }));
+      const headers = new Headers(full.headers);
+      headers.set('content-length', String((await full.arrayBuffer()).byteLength));
+      return new Response(null, { status: full.status, headers });
+    }
+    peers.set(request, peer);
+    return app.fetch(request);
+  };
+
+  return async (request, address) => {
+    try {
+      return await answer(request, plainAddress(address));
+    } catch (error) {
+      return fail({ code: undefined, error });
+    }
+  };
+}

@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import { swagger } from '@elysiajs/swagger';
+import { Elysia } from 'elysia';
+import project from '../../package.json' with { type: 'json' };
+
+const PATH = '/swagger';
+
+/** Files of swagger-ui-dist that the page needs, by the name under which they are served here. */
+const ASSETS = {
+  'swagger-ui.css': 'text/css; charset=utf-8',
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+} as const;
+
+/**
+ * Runs where the plugin would load its own user interface from a public host: it brings ours into the page instead,
+ * so that the page works where there is no internet.
+ */
+const BOOT = `
+const style = document.createElement('link');
+style.rel = 'stylesheet';
+style.href = '${PATH}/assets/swagger-ui.css';
+document.head.append(style);
+const root = document.createElement('div');
+root.id = 'swagger-ui';
+document.body.append(root);
+const bundle = document.createElement('script');
+bundle.src = '${PATH}/assets/swagger-ui-bundle.js';
+bundle.onload = () => SwaggerUIBundle({
+  url: '${PATH}/json',
+  dom_id: '#swagger-ui',
+  validatorUrl: null,
+  tryItOutEnabled: true,
+  displayRequestDuration: true,
+  defaultModelsExpandDepth: -1,
+});
+document.body.append(bundle);
+`;
+
+const DESCRIPTION = `A load balancer that owns its replicas. Every path that is not listed here is forwarded to the
+replica that owns the request's key.`;
+
+/** The API's description at /swagger/json and a page to try it at /swagger, both served from here alone. */
+export function docs() {
+  const assets = new Elysia({ name: 'docs/assets' }).get(
+    `${PATH}/assets/boot.js`,
+    () => new Response(BOOT, { headers: { 'content-type': 'text/javascript; charset=utf-8' } }),
+    { detail: { hide: true } },
+  );
+  for (const [file, type] of Object.entries(ASSETS)) {
+    const content = readFile(new URL(import.meta.resolve(`swagger-ui-dist/${file}`)));
+    content.catch(() => {});
+    assets.get(
+      `${PATH}/assets/${file}`,
+      async () =>
+        new Response(await content, { headers: { 'content-type': type, 'cache-control': 'max-age=3600' } }),
+      { detail: { hide: true } },
+    );
+  }
+  return new Elysia({ name: 'docs' }).use(assets).use(
+    swagger({
+      path: PATH,
+      scalarCDN: `${PATH}/assets/boot.js`,
+      scalarConfig: { customCss: '' },
+      documentation: {
+        info: { title: 'Ringmaster', version: project.version, description: DESCRIPTION },
+        tags: [
+          { name: 'Requests', description: 'Where requests go' },
+          { name: 'Replicas', description: 'Who is in' },
+          { name: 'Ringmaster', description: 'The balancer itself' },
+        ],
+        components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      },
+    }),
+  );
+}

@@ -1,0 +1,44 @@
+/**
+ * The same app as a web-standard fetch handler, for runtimes that bring the listener: `deno serve -A src/edge.ts`.
+ */
+import type { App } from './app.ts';
+import { parseConfig } from './config.ts';
+import { openLog } from './log.ts';
+import { openRingmaster } from './ringmaster.ts';
+
+/** What Deno tells of a connection. */
+interface ConnectionInfo {
+  readonly remoteAddr?: { readonly hostname?: string };
+}
+
+const config = parseConfig(process.env);
+const log = openLog(config.logLevel);
+const stopping = new AbortController();
+const opening = openRingmaster(config, log, stopping.signal);
+const app: Promise<App> = opening.then((ringmaster) => {
+  log.info({ runtime: ringmaster.runtime, replicas: ringmaster.fleet.names() }, 'ready');
+  return ringmaster.app;
+});
+app.catch((error: unknown) => {
+  if (stopping.signal.aborted) return;
+  process.stderr.write(
+    `Ringmaster could not start: ${error instanceof Error ? error.message : String(error)}\n`,
+  );
+  process.exit(1);
+});
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.once(signal, () => {
+    stopping.abort();
+    void opening
+      .then((ringmaster) => ringmaster.close())
+      .catch(() => {})
+      .finally(() => process.exit(0));
+  });
+
+export default {
+  async fetch(request: Request, connection?: ConnectionInfo): Promise<Response> {
+    // Without an address a caller counts as a stranger: changes then need ADMIN_TOKEN.
+    return (await app)(request, connection?.remoteAddr?.hostname ?? '');
+  },
+};

@@ -1,0 +1,438 @@
+import type { Config } from '../config.ts';
+import { Ring } from '../ring/ring.ts';
+import {
+  EngineGone,
+  NameInUse,
+  type Address,
+  type Instance,
+  type InstanceSpec,
+  type Runtime,
+} from '../runtime/runtime.ts';
+import { adoption } from './adoption.ts';
+import type { Clock } from './clock.ts';
+import { FleetError, NameTaken, Unavailable } from './errors.ts';
+import type { Heartbeat } from './heartbeat.ts';
+import type { Log } from '../log.ts';
+import { Member, type Lease } from './member.ts';
+import { checkJoin, checkLeave, joining, leaving, type Change } from './membership.ts';
+import { ChangeQueue } from './queue.ts';
+import { nextState, type ReplicaEvent, type ReplicaState } from './state.ts';
+import { Supervisor } from './supervisor.ts';
+
+/** Instances that one add starts side by side; an engine asked for more at once only gets slower. */
+const STARTS_AT_ONCE_MAX = 8;
+/** How long an instance has to end by itself once nothing is in flight, in ms; then it is killed. */
+const STOP_GRACE_MS = 2000;
+/** The engine's list is read this often even if no event says that something changed: events can be lost. */
+const LOOK_INTERVAL_MS = 5000;
+
+export interface FleetOptions {
+  readonly runtime: Runtime;
+  readonly clock: Clock;
+  readonly heartbeat: Heartbeat;
+  readonly log: Log;
+  readonly config: Pick<
+    Config,
+    | 'replicas'
+    | 'maxReplicas'
+    | 'heartbeatPath'
+    | 'heartbeatIntervalMs'
+    | 'heartbeatFailures'
+    | 'startTimeoutMs'
+    | 'drainTimeoutMs'
+  >;
+}
+
+export interface ReplicaView {
+  readonly name: string;
+  readonly state: ReplicaState;
+  readonly address: Address | undefined;
+  readonly inFlight: number;
+  readonly restarts: number;
+}
+
+/**
+ * Who is in. The only writer of the ring: it holds exactly the replicas that are ready, under their names, and is
+ * swapped whole. Joins and leaves go through one queue; healing goes on beside them.
+ */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #supervisor: Supervisor;
+  readonly #queue = new ChangeQueue();
+  /** In joining order. A leaving member stays until its instance is gone, so that a leave that fails has changed nothing. */
+  readonly #members = new Map<string, Member>();
+  /** Members of the add that is under way. */
+  readonly #joining = new Map<string, Member>();
+  readonly #closing = new AbortController();
+  readonly #forced = new AbortController();
+  #ring = Ring.of([]);
+  #nextOrder = 1;
+  #looking: Promise<void> | undefined;
+  #lookAgain = false;
+  #engineAnswers = true;
+  #unwatch: () => void = () => {};
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    const { runtime, clock, heartbeat, log, config } = options;
+    this.#supervisor = new Supervisor({
+      runtime,
+      clock,
+      heartbeat,
+      log,
+      heartbeatPath: config.heartbeatPath,
+      heartbeatIntervalMs: config.heartbeatIntervalMs,
+      heartbeatFailures: config.heartbeatFailures,
+      startTimeoutMs: config.startTimeoutMs,
+      step: (member, event, why) => this.#step([member], event, why),
+      look: () => void this.#look(),
+    });
+  }
+
+  /**
+   * Takes over what the engine holds of ours, or starts the first replicas where it holds none; resolves when they
+   * are ready, or when the start timeout has passed over adopted ones that are still being healed.
+   * Throws FleetError or EngineGone; then nothing is left behind.
+   */
+  async open(): Promise<void> {
+    const { runtime, clock, log, config } = this.#options;
+    this.#unwatch = runtime.watch(() => void this.#look());
+    void this.#lookNowAndThen();
+    const { members, commit, discard } = adoption(await runtime.list());
+    await Promise.all(discard.map((one) => runtime.stop(one.name, 0)));
+    if (members.length === 0) {
+      if (config.replicas > 0) await this.add({ n: config.replicas, hostnames: [] });
+      return;
+    }
+    if (commit.length > 0) await runtime.commit(commit);
+    for (const one of members) this.#adopt(one);
+    log.info({ replicas: this.names() }, 'adopted the replicas that were there');
+    const timeout = new AbortController();
+    const late = clock.sleep(config.startTimeoutMs, AbortSignal.any([timeout.signal, this.#closing.signal]));
+    await Promise.race([late, this.#allReady()]);
+    timeout.abort();
+  }
+
+  /** Names of the members, in joining order. */
+  names(): string[] {
+    return [...this.#members.keys()];
+  }
+
+  /** The placement in force; immutable, so what is read from one ring belongs together. */
+  get ring(): Ring {
+    return this.#ring;
+  }
+
+  replicas(): ReplicaView[] {
+    return [...this.#members.values()].map((member) => ({
+      name: member.name,
+      state: member.state,
+      address: member.instance?.address,
+      inFlight: member.leases.size,
+      restarts: member.restarts,
+    }));
+  }
+
+  /**
+   * Picks the first replica in the key's failover order that is not in `except` and counts the request as in flight
+   * there, with no await between: a replica can't begin to leave in the gap. Undefined when none is left.
+   */
+  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
+    const owner = this.#ring.owner(key);
+    const name =
+      owner === undefined || except === undefined || !except.has(owner)
+        ? owner
+        : this.#ring.preference(key).find((one) => !except.has(one));
+    if (name === undefined) return undefined;
+    const member = this.#members.get(name) as Member;
+    const { address } = member.instance as Instance;
+    const lease: Lease = {
+      replica: name,
+      address: address as Address,
+      onLost: undefined,
+      release: () => member.drop(lease),
+      unreachable: () => {
+        if (member.state !== 'ready' || member.instance?.address !== address) return;
+        this.#supervisor.eject(member, 'connection refused');
+        member.nudge();
+        void this.#look();
+      },
+      suspect: () => member.nudge(),
+    };
+    member.hold(lease);
+    return lease;
+  }
+
+  /** Adds replicas; resolves with the members' names once all are ready and on the ring. Throws FleetError; then none was added. */
+  async add(change: Change): Promise<string[]> {
+    checkJoin(change);
+    return this.#queue.run(async () => {
+      const names = joining(this.names(), change, this.#options.config.maxReplicas);
+      await this.#join(names);
+      return this.names();
+    });
+  }
+
+  /** Removes replicas; resolves with the members' names once all are drained and gone. Throws FleetError; then none left. */
+  async remove(change: Change): Promise<string[]> {
+    checkLeave(change);
+    return this.#queue.run(async () => {
+      const names = leaving(this.names(), change);
+      // Asked before anything is drained: an engine that is gone can't remove what we would then miss.
+      await this.#options.runtime.list().catch((error: unknown) => {
+        throw this.#refusal(error, 'nothing was removed');
+      });
+      await this.#part(names.map((name) => this.#members.get(name) as Member));
+      return this.names();
+    });
+  }
+
+  /**
+   * Ends the fleet within the drain timeout: drains and removes its replicas, or leaves them to the next start where
+   * `keep` is set and the runtime can. Safe to call at any time, also while `open` is under way.
+   */
+  async close(keep: boolean): Promise<void> {
+    const { runtime, log } = this.#options;
+    this.#closing.abort();
+    await this.#queue.close();
+    this.#unwatch();
+    await this.#looking;
+    const members = [...this.#members.values()];
+    const kept = keep && runtime.durable;
+    if (kept) await Promise.all(members.map((member) => this.#supervisor.release(member)));
+    else if (members.length > 0)
+      await this.#part(members).catch((error: unknown) =>
+        log.error({ why: reason(error) }, 'not every replica could be removed'),
+      );
+    await runtime.close(kept);
+  }
+
+  /** Ends all waiting in `close`: what is in flight is cut. */
+  force(): void {
+    this.#forced.abort();
+  }
+
+  #adopt(instance: Instance): void {
+    const spec: InstanceSpec = { ...specOf(instance), committed: true };
+    const member = new Member(spec);
+    this.#members.set(spec.name, member);
+    this.#nextOrder = Math.max(this.#nextOrder, spec.order + 1);
+    if (instance.state === 'ended' || instance.address === undefined) {
+      member.state = 'waiting';
+    } else {
+      // Off the ring until it answers; half of its chances are gone, so a dead one is replaced soon.
+      member.state = 'ejected';
+      member.instance = instance;
+      member.missed = this.#options.config.heartbeatFailures;
+    }
+    this.#supervisor.watch(member);
+  }
+
+  async #allReady(): Promise<void> {
+    const { clock, config } = this.#options;
+    const pollMs = Math.min(20, config.heartbeatIntervalMs);
+    while (!this.#closing.signal.aborted) {
+      if ([...this.#members.values()].every((member) => member.state === 'ready')) return;
+      await clock.sleep(pollMs, this.#closing.signal);
+    }
+  }
+
+  async #join(names: readonly string[]): Promise<void> {
+    const { runtime, clock, log } = this.#options;
+    const join = crypto.randomUUID();
+    const members = names.map(
+      (name, i) => new Member({ name, order: this.#nextOrder + i, join, committed: false }),
+    );
+    for (const member of members) this.#joining.set(member.name, member);
+    const giveUp = new AbortController();
+    const signal = AbortSignal.any([giveUp.signal, this.#closing.signal]);
+    try {
+      await eachAtMost(STARTS_AT_ONCE_MAX, members, async (member) => {
+        try {
+          if (!signal.aborted) await this.#supervisor.bringUp(member, signal);
+        } catch (error) {
+          log.warn({ replica: member.name, why: reason(error) }, 'replica could not be started');
+          giveUp.abort();
+          throw error;
+        }
+      });
+      if (this.#closing.signal.aborted) throw new Unavailable('Ringmaster is shutting down');
+      const lost = members.find((member) => member.endedId === member.instance?.id);
+      if (lost !== undefined) throw new Unavailable(`Replica ${lost.name} ended before all were ready`);
+      await runtime.commit(names);
+    } catch (error) {
+      await Promise.allSettled(members.map((member) => runtime.stop(member.name, 0)));
+      for (const name of names) this.#joining.delete(name);
+      throw this.#refusal(error, 'nothing was added');
+    }
+    this.#nextOrder += members.length;
+    const committed = members.map((member) => this.#commit(member, clock.now()));
+    this.#step(committed, 'answered', 'joined');
+    for (const member of committed) this.#supervisor.watch(member);
+  }
+
+  /** The same replica, now a member: what is started under its name from here on replaces it. */
+  #commit(joined: Member, nowMs: number): Member {
+    const member = new Member({ ...joined.spec, committed: true });
+    member.instance = joined.instance;
+    member.endedId = joined.endedId;
+    member.readySinceMs = nowMs;
+    this.#joining.delete(joined.name);
+    this.#members.set(member.name, member);
+    return member;
+  }
+
+  /** Drains and removes members, all of them or none. */
+  async #part(members: readonly Member[]): Promise<void> {
+    const { clock, config } = this.#options;
+    this.#step(members, 'left', 'leaves');
+    const deadline = clock.now() + config.drainTimeoutMs;
+    const results = await Promise.allSettled(members.map((member) => this.#stop(member, deadline)));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) {
+      // They stay members: those still alive answer their next heartbeat, the others are healed.
+      this.#step(members, 'stayed', 'could not be removed');
+      for (const member of members) {
+        member.missed = 0;
+        if (!this.#closing.signal.aborted) this.#supervisor.watch(member);
+      }
+      throw this.#refusal(failed.reason, 'nothing was removed');
+    }
+    for (const member of members) this.#members.delete(member.name);
+    this.#step(members, 'removed', 'left');
+  }
+
+  async #stop(member: Member, deadlineMs: number): Promise<void> {
+    const { runtime, clock, log } = this.#options;
+    await this.#supervisor.release(member);
+    const drained = new AbortController();
+    const left = deadlineMs - clock.now();
+    const graceMs = Math.min(STOP_GRACE_MS, left / 4);
+    const waiting = AbortSignal.any([drained.signal, this.#forced.signal]);
+    await Promise.race([member.idle(), clock.sleep(Math.max(0, left - graceMs), waiting)]);
+    drained.abort();
+    if (member.leases.size > 0)
+      log.warn({ replica: member.name, inFlight: member.leases.size }, 'drain timeout: requests are cut');
+    const stopping = runtime.stop(member.name, this.#forced.signal.aborted ? 0 : graceMs);
+    const killNow = (): void => void runtime.stop(member.name, 0).catch(() => {});
+    this.#forced.signal.addEventListener('abort', killNow);
+    try {
+      await stopping;
+    } finally {
+      this.#forced.signal.removeEventListener('abort', killNow);
+    }
+  }
+
+  #step(members: readonly Member[], event: ReplicaEvent, why: string): void {
+    let swap = false;
+    for (const member of members) {
+      const before = member.state;
+      member.state = nextState(before, event);
+      swap ||= (before === 'ready') !== (member.state === 'ready');
+      const fields = { replica: member.name, from: before, to: member.state, why };
+      if (before === 'ready' && event !== 'left') this.#options.log.warn(fields, 'replica is off the ring');
+      else if (member.state === 'ready') this.#options.log.info(fields, 'replica is on the ring');
+      else this.#options.log.debug(fields, 'replica changed state');
+    }
+    if (!swap) return;
+    const ready = [...this.#members.values()].filter((member) => member.state === 'ready');
+    this.#ring = Ring.of(ready.map((member) => member.name));
+  }
+
+  async #lookNowAndThen(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(LOOK_INTERVAL_MS, signal);
+      if (!signal.aborted) await this.#look();
+    }
+  }
+
+  /** Compares the members with the engine's list; calls that come while one is under way share the next. */
+  #look(): Promise<void> {
+    if (this.#closing.signal.aborted) return Promise.resolve();
+    this.#lookAgain = true;
+    this.#looking ??= (async () => {
+      while (this.#lookAgain) {
+        this.#lookAgain = false;
+        await this.#lookOnce();
+      }
+      this.#looking = undefined;
+    })();
+    return this.#looking;
+  }
+
+  async #lookOnce(): Promise<void> {
+    const { runtime, log } = this.#options;
+    const expected = [...this.#members.values(), ...this.#joining.values()];
+    const held = new Map(expected.map((member) => [member, member.instance]));
+    const namesBefore = new Set(expected.map((member) => member.name));
+    let found: Map<string, Instance>;
+    try {
+      found = new Map((await runtime.list()).map((one) => [one.id, one]));
+    } catch (error) {
+      if (this.#engineAnswers) log.warn({ why: reason(error) }, 'the engine does not answer: healing waits');
+      this.#engineAnswers = false;
+      return;
+    }
+    if (!this.#engineAnswers) log.info({}, 'the engine answers again');
+    this.#engineAnswers = true;
+    for (const [member, instance] of held) {
+      // The list is older than an instance that was started while it was read, and tells nothing of it.
+      if (instance === undefined || member.instance !== instance) continue;
+      this.#judge(member, instance, found.get(instance.id)?.state ?? 'ended');
+    }
+    for (const one of found.values()) {
+      if (namesBefore.has(one.name) || this.#members.has(one.name) || this.#joining.has(one.name)) continue;
+      log.warn({ replica: one.name }, 'removing an instance of ours that is no member');
+      await runtime.stop(one.name, 0).catch(() => {});
+    }
+  }
+
+  #judge(member: Member, instance: Instance, state: Instance['state']): void {
+    if (state === 'running') return;
+    if (state === 'ended') member.endedId = instance.id;
+    if (member.state === 'ready' && state === 'paused') {
+      this.#supervisor.eject(member, 'paused');
+      member.missed = this.#options.config.heartbeatFailures;
+    } else if (state === 'ended' && (member.state === 'ready' || member.state === 'ejected')) {
+      this.#supervisor.bury(member, 'its instance ended');
+    }
+  }
+
+  #refusal(error: unknown, consequence: string): FleetError {
+    if (error instanceof FleetError) return error;
+    if (error instanceof EngineGone)
+      return new Unavailable(`The engine that runs the replicas does not answer: ${consequence}`);
+    if (error instanceof NameInUse)
+      return new NameTaken(
+        `A hostname is taken on the engine by something that is not a replica: ${consequence}`,
+      );
+    return new Unavailable(`A replica could not be started or stopped: ${consequence}, the log says why`);
+  }
+}
+
+function specOf({ name, order, join, committed }: InstanceSpec): InstanceSpec {
+  return { name, order, join, committed };
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Runs `act` for each item, at most `limit` at a time; waits for all that began, then throws the first error. */
+async function eachAtMost<T>(
+  limit: number,
+  items: readonly T[],
+  act: (item: T) => Promise<void>,
+): Promise<void> {
+  const errors: unknown[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < items.length && errors.length === 0) {
+      const item = items[next++] as T;
+      await act(item).catch((error: unknown) => errors.push(error));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+  if (errors.length > 0) throw errors[0];
+}

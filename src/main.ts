@@ -1,0 +1,100 @@
+import type { App } from './app.ts';
+import { announce } from './announce.ts';
+import { ConfigError, parseConfig, type Config } from './config.ts';
+import { watchLineage } from './lineage.ts';
+import { openLog, type Log } from './log.ts';
+import { openRingmaster } from './ringmaster.ts';
+
+/** Idle connections are closed after this; it is the longest that Bun has. */
+const IDLE_TIMEOUT_S = 255;
+/** One press of Ctrl-C reaches us from the terminal and again from `bun run`: what comes this soon is the same one. */
+const SIGNAL_ECHO_MS = 250;
+const SIGNAL_NUMBER = { SIGINT: 2, SIGTERM: 15 } as const;
+
+const config = readConfig();
+const log = openLog(config.logLevel);
+// The port is taken before anything is started; calls that come in until then wait.
+const app = Promise.withResolvers<App>();
+const server = listen(config, app.promise, log);
+const stopping = new AbortController();
+const opening = openRingmaster(config, log, stopping.signal);
+let askedAtMs: number | undefined;
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
+void watchLineage(() => stop('SIGTERM'));
+
+try {
+  const ringmaster = await opening;
+  app.resolve(ringmaster.app);
+  announce({ ringmaster, config, port: server.port ?? config.port, log });
+} catch (error) {
+  if (!stopping.signal.aborted) refuse(`Ringmaster could not start: ${(error as Error).message}`);
+}
+
+function readConfig(): Config {
+  try {
+    return parseConfig(process.env);
+  } catch (error) {
+    if (error instanceof ConfigError) refuse(error.message);
+    throw error;
+  }
+}
+
+function listen({ host, port }: Config, ready: Promise<App>, to: Log): Bun.Server<undefined> {
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      // Two servers on one port would share its requests in silence.
+      reusePort: false,
+      idleTimeout: IDLE_TIMEOUT_S,
+      fetch: async (request, self) => {
+        // A request under way takes as long as it takes; limits of its own apply where it is handled.
+        self.timeout(request, 0);
+        const peer = self.requestIP(request)?.address ?? '';
+        return (await ready)(request, peer);
+      },
+      error: (error) => {
+        to.error({ err: error }, 'unexpected error in a listener');
+        return new Response(null, { status: 500 });
+      },
+    });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE')
+      refuse(
+        `PORT=${port} is in use on ${host}: stop what listens there, or set PORT to another (0 picks a free one)`,
+      );
+    return refuse(`HOST=${host} PORT=${port} cannot be listened on: ${code ?? 'unknown reason'}`);
+  }
+}
+
+function stop(signal: keyof typeof SIGNAL_NUMBER): void {
+  const nowMs = performance.now();
+  if (askedAtMs === undefined) {
+    askedAtMs = nowMs;
+    void shutDown();
+  } else if (nowMs - askedAtMs > SIGNAL_ECHO_MS) {
+    log.warn({}, 'forced to stop: what is in flight is cut');
+    process.exitCode = 128 + SIGNAL_NUMBER[signal];
+    void opening.then((ringmaster) => ringmaster.fleet.force()).catch(() => {});
+  }
+}
+
+/** Takes no more connections, then drains; idle ones are closed at the end. */
+async function shutDown(): Promise<void> {
+  stopping.abort();
+  log.info({}, 'stopping');
+  void server.stop(false);
+  const ringmaster = await opening.catch(() => undefined);
+  await ringmaster?.close();
+  await server.stop(true);
+  log.info({}, 'stopped');
+  process.exit();
+}
+
+/** One line that says what to change, and the end. */
+function refuse(line: string): never {
+  process.stderr.write(`${line}\n`);
+  process.exit(1);
+}

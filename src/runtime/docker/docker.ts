@@ -1,0 +1,222 @@
+import Docker, { type ContainerInfo, type ContainerInspectInfo } from 'dockerode';
+import type { Log } from '../../log.ts';
+import {
+  NameInUse,
+  StartFailed,
+  type Address,
+  type Instance,
+  type InstanceSpec,
+  type Runtime,
+} from '../runtime.ts';
+import { call, found, unlessGone } from './engine.ts';
+import { watchEvents } from './events.ts';
+import { ensureImage, OWN_IMAGE, SAMPLE_COMMAND } from './image.ts';
+import { containerName, createTemplate, joiningName, LABEL, type TemplateSource } from './template.ts';
+import { findVantage, type Vantage } from './vantage.ts';
+
+/** Lines of a dead replica's output that go to the log. */
+const OUTPUT_KEPT_LINES = 10;
+
+export interface DockerRuntimeOptions {
+  readonly cluster: string;
+  readonly image: string | undefined;
+  readonly command: readonly string[] | undefined;
+  readonly replicaPort: number;
+  readonly log: Log;
+  /** For tests; otherwise found out. */
+  readonly vantage?: Vantage;
+}
+
+/** Replicas as containers. The engine is the database: labels and names say what is ours, nothing is kept elsewhere. */
+export class DockerRuntime implements Runtime {
+  readonly kind = 'docker';
+  readonly durable = true;
+  readonly #docker: Docker;
+  readonly #source: TemplateSource;
+  readonly #vantage: Vantage;
+  readonly #log: Log;
+
+  private constructor(docker: Docker, source: TemplateSource, vantage: Vantage, log: Log) {
+    this.#docker = docker;
+    this.#source = source;
+    this.#vantage = vantage;
+    this.#log = log;
+  }
+
+  /** Throws EngineGone where no engine answers, StartFailed where image or network can't be had. */
+  static async open(options: DockerRuntimeOptions): Promise<DockerRuntime> {
+    const { cluster, command, replicaPort, log } = options;
+    const docker = new Docker();
+    const image = options.image ?? OWN_IMAGE;
+    await call(docker.ping());
+    await ensureImage(docker, image, log);
+    const vantage = options.vantage ?? (await findVantage(docker));
+    const beside = vantage.from === 'beside';
+    const network = beside ? vantage.network : cluster;
+    if (!beside) await ensureNetwork(docker, network, cluster);
+    const source: TemplateSource = {
+      cluster,
+      image,
+      command: command ?? (options.image === undefined ? SAMPLE_COMMAND : undefined),
+      replicaPort,
+      network,
+      alias: beside ? vantage.alias : true,
+      publish: vantage.from === 'published',
+    };
+    log.debug({ image, vantage }, 'docker runtime');
+    return new DockerRuntime(docker, source, vantage, log);
+  }
+
+  async list(): Promise<Instance[]> {
+    return (await this.#ours()).map((one) => one.instance);
+  }
+
+  async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
+    for (const { instance } of await this.#ours(spec.name)) {
+      if (instance.state === 'ended') await this.#logEnd(instance);
+      await this.#remove(instance.id);
+    }
+    const { cluster } = this.#source;
+    // An add takes its final name only when it commits: what can't succeed then is refused now.
+    if (!spec.committed && (await this.#exists(containerName(cluster, spec.name))))
+      throw new NameInUse(`container ${containerName(cluster, spec.name)} is not ours`);
+    if (signal.aborted) throw new StartFailed('was given up');
+    const template = createTemplate(this.#source, spec);
+    const container = await call(this.#docker.createContainer(template));
+    try {
+      await call(container.start());
+      const info = await call(container.inspect());
+      if (signal.aborted) throw new StartFailed('was given up');
+      return { ...spec, id: info.Id, state: 'running', address: this.#address(info) };
+    } catch (error) {
+      await this.#remove(container.id).catch(() => {});
+      throw error;
+    }
+  }
+
+  async commit(names: readonly string[]): Promise<void> {
+    const { cluster } = this.#source;
+    for (const name of names)
+      await call(
+        this.#docker.getContainer(joiningName(cluster, name)).rename({ name: containerName(cluster, name) }),
+      );
+  }
+
+  async stop(name: string, graceMs: number): Promise<void> {
+    for (const { instance } of await this.#ours(name)) {
+      if (graceMs > 0 && instance.state === 'running')
+        await unlessGone(
+          this.#docker.getContainer(instance.id).stop({ t: Math.ceil(graceMs / 1000) }),
+          graceMs,
+        );
+      await this.#remove(instance.id);
+    }
+  }
+
+  watch(wake: () => void): () => void {
+    return watchEvents(this.#docker, this.#source.cluster, wake);
+  }
+
+  async close(keep: boolean): Promise<void> {
+    if (keep || this.#vantage.from === 'beside') return;
+    // 403: something that is not ours is attached to it, and goes on needing it.
+    await unlessGone(this.#docker.getNetwork(this.#source.network).remove()).catch((error: unknown) =>
+      this.#log.debug({ error }, 'the network stays'),
+    );
+  }
+
+  /** Containers with our label value, our name and our image: nothing else is ever adopted or removed. */
+  async #ours(only?: string): Promise<{ instance: Instance }[]> {
+    const { cluster } = this.#source;
+    const label = [`${LABEL.cluster}=${cluster}`, ...(only === undefined ? [] : [`${LABEL.name}=${only}`])];
+    const infos = await call(this.#docker.listContainers({ all: true, filters: { label } }));
+    const checked = await Promise.all(
+      infos.map(async (info) => ((await this.#hasOurImage(info)) ? info : undefined)),
+    );
+    return checked.flatMap((info) => (info === undefined ? [] : this.#instance(info)));
+  }
+
+  async #hasOurImage(info: ContainerInfo): Promise<boolean> {
+    const { image } = this.#source;
+    if (info.Image === image) return true;
+    // Where the tag has moved on to a newer build the list shows an id; the container still knows what it was made from.
+    if (!/^(?:sha256:)?[0-9a-f]{12,64}$/.test(info.Image)) return false;
+    const inspected = await found(this.#docker.getContainer(info.Id).inspect());
+    return inspected?.Config.Image === image;
+  }
+
+  #instance(info: ContainerInfo): { instance: Instance }[] {
+    const { cluster, network, replicaPort } = this.#source;
+    const name = info.Labels[LABEL.name] ?? '';
+    const order = Number(info.Labels[LABEL.order]);
+    const join = info.Labels[LABEL.join] ?? '';
+    const committed = info.Names.includes(`/${containerName(cluster, name)}`);
+    if (!committed && !info.Names.includes(`/${joiningName(cluster, name)}`)) return [];
+    if (name === '' || !Number.isSafeInteger(order)) return [];
+    const state = info.State === 'running' ? 'running' : info.State === 'paused' ? 'paused' : 'ended';
+    const published = info.Ports.find((port) => port.PrivatePort === replicaPort)?.PublicPort;
+    const ip = info.NetworkSettings.Networks[network]?.IPAddress;
+    return [
+      { instance: { name, order, join, committed, id: info.Id, state, address: this.#reach(ip, published) } },
+    ];
+  }
+
+  #address(info: ContainerInspectInfo): Address | undefined {
+    const { network, replicaPort } = this.#source;
+    const published = info.NetworkSettings.Ports[`${replicaPort}/tcp`]?.[0]?.HostPort;
+    return this.#reach(
+      info.NetworkSettings.Networks[network]?.IPAddress,
+      published === undefined ? undefined : Number(published),
+    );
+  }
+
+  #reach(ip: string | undefined, published: number | undefined): Address | undefined {
+    if (this.#vantage.from === 'published')
+      return published === undefined ? undefined : { host: '127.0.0.1', port: published };
+    return ip === undefined || ip === '' ? undefined : { host: ip, port: this.#source.replicaPort };
+  }
+
+  async #exists(container: string): Promise<boolean> {
+    return (await found(this.#docker.getContainer(container).inspect())) !== undefined;
+  }
+
+  async #remove(id: string): Promise<void> {
+    await unlessGone(this.#docker.getContainer(id).remove({ force: true, v: true }));
+  }
+
+  async #logEnd(instance: Instance): Promise<void> {
+    try {
+      const container = this.#docker.getContainer(instance.id);
+      const { State } = await call(container.inspect());
+      const raw = await call(container.logs({ stdout: true, stderr: true, tail: OUTPUT_KEPT_LINES }));
+      const output = plainText(raw);
+      this.#log.warn(
+        { replica: instance.name, status: State.ExitCode, oomKilled: State.OOMKilled, output },
+        'replica container ended',
+      );
+    } catch {
+      // Only for the log: that it is gone by now changes nothing.
+    }
+  }
+}
+
+/** The text of a log without the 8-byte frame headers with which Docker tells stdout from stderr. */
+function plainText(framed: Buffer): string {
+  let text = '';
+  for (let at = 0; at + 8 <= framed.length;) {
+    const size = framed.readUInt32BE(at + 4);
+    text += framed.toString('utf8', at + 8, at + 8 + size);
+    at += 8 + size;
+  }
+  return text.trim();
+}
+
+async function ensureNetwork(docker: Docker, name: string, cluster: string): Promise<void> {
+  const Labels = { [LABEL.cluster]: cluster };
+  const named = await call(docker.listNetworks({ filters: { name: [name] } }));
+  const same = named.find((network) => network.Name === name);
+  if (same === undefined)
+    await call(docker.createNetwork({ Name: name, Driver: 'bridge', Labels, CheckDuplicate: true }));
+  else if (same.Labels?.[LABEL.cluster] !== cluster)
+    throw new StartFailed(`the network ${name} on this engine is not ours: remove it or set CLUSTER`);
+}

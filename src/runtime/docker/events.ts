@@ -1,0 +1,40 @@
+import type Docker from 'dockerode';
+import { LABEL } from './template.ts';
+
+const RECONNECT_MS = 500;
+const ACTIONS = ['die', 'pause', 'unpause', 'destroy', 'rename', 'start'];
+
+/**
+ * Calls `wake` whenever the engine reports something of our containers, and after every reconnection, since what
+ * happened in between is not told. Only ever a hint: what is true is in the engine's list.
+ */
+export function watchEvents(docker: Docker, cluster: string, wake: () => void): () => void {
+  const closed = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const connect = async (): Promise<void> => {
+    try {
+      const stream = await docker.getEvents({
+        filters: { type: ['container'], event: ACTIONS, label: [`${LABEL.cluster}=${cluster}`] },
+        abortSignal: closed.signal,
+      });
+      wake();
+      stream.on('data', wake);
+      await new Promise<void>((resolve) => {
+        // Our own abort arrives as an error too.
+        stream.on('error', () => resolve());
+        stream.on('end', resolve);
+        stream.on('close', resolve);
+      });
+    } catch {
+      // The engine is away; the next attempt tells.
+    }
+    if (closed.signal.aborted) return;
+    wake();
+    timer = setTimeout(() => void connect(), RECONNECT_MS);
+  };
+  void connect();
+  return () => {
+    closed.abort();
+    clearTimeout(timer);
+  };
+}

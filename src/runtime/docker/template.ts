@@ -1,0 +1,86 @@
+import type { ContainerCreateOptions } from 'dockerode';
+import type { InstanceSpec } from '../runtime.ts';
+
+export const LABEL = {
+  cluster: 'ringmaster.cluster',
+  name: 'ringmaster.name',
+  order: 'ringmaster.order',
+  join: 'ringmaster.join',
+} as const;
+
+/** Docker gives this user to no one, and the base image calls it bun; a replica never runs as root. */
+const USER = '1000:1000';
+const PIDS_MAX = 256;
+const MEMORY_MAX_BYTES = 512 * 1024 * 1024;
+const CPU_MAX_NANO = 1_000_000_000;
+const TMP_MAX_BYTES = 16 * 1024 * 1024;
+const LOG_FILE_MAX = '10m';
+const LOG_FILES_MAX = '3';
+
+/** Everything a replica's container is made of that configuration decides. */
+export interface TemplateSource {
+  readonly cluster: string;
+  readonly image: string;
+  /** Undefined: what the image starts by itself. */
+  readonly command: readonly string[] | undefined;
+  readonly replicaPort: number;
+  readonly network: string;
+  /** Only networks of a user's own have name service. */
+  readonly alias: boolean;
+  /** Publishes the replica's port on the engine's loopback, for where its own address can't be reached. */
+  readonly publish: boolean;
+}
+
+/** A member's container. */
+export function containerName(cluster: string, name: string): string {
+  return `${cluster}-${name}`;
+}
+
+/** A container whose add is under way; a cluster has no dot in its name, so this meets no container of a member. */
+export function joiningName(cluster: string, name: string): string {
+  return `${cluster}.joining-${name}`;
+}
+
+/**
+ * The one way a replica's container is made. From the API comes a checked name and nothing else; the rest is
+ * configuration. No capabilities, no new privileges, a read-only root, no socket, bounded in everything it can use.
+ */
+export function createTemplate(source: TemplateSource, spec: InstanceSpec): ContainerCreateOptions {
+  const { cluster, image, command, replicaPort, network, alias, publish } = source;
+  const port = `${replicaPort}/tcp`;
+  return {
+    name: (spec.committed ? containerName : joiningName)(cluster, spec.name),
+    Image: image,
+    ...(command === undefined ? {} : { Cmd: [...command] }),
+    Hostname: spec.name,
+    User: USER,
+    Env: [`SERVER_ID=${spec.name}`, `PORT=${replicaPort}`],
+    Labels: {
+      [LABEL.cluster]: cluster,
+      [LABEL.name]: spec.name,
+      [LABEL.order]: String(spec.order),
+      [LABEL.join]: spec.join,
+    },
+    // Heartbeats are Ringmaster's own; the image's check would only start a process every few seconds.
+    Healthcheck: { Test: ['NONE'] },
+    ExposedPorts: { [port]: {} },
+    HostConfig: {
+      NetworkMode: network,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      ReadonlyRootfs: true,
+      Tmpfs: { '/tmp': `rw,noexec,nosuid,nodev,size=${TMP_MAX_BYTES}` },
+      PidsLimit: PIDS_MAX,
+      Memory: MEMORY_MAX_BYTES,
+      MemorySwap: MEMORY_MAX_BYTES,
+      NanoCpus: CPU_MAX_NANO,
+      Init: true,
+      Privileged: false,
+      // Ringmaster is who starts it again, under its name and on the ring; two masters would fight.
+      RestartPolicy: { Name: 'no' },
+      LogConfig: { Type: 'json-file', Config: { 'max-size': LOG_FILE_MAX, 'max-file': LOG_FILES_MAX } },
+      ...(publish ? { PortBindings: { [port]: [{ HostIp: '127.0.0.1', HostPort: '' }] } } : {}),
+    },
+    ...(alias ? { NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [spec.name] } } } } : {}),
+  };
+}

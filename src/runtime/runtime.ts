@@ -1,0 +1,62 @@
+/**
+ * How replicas are run, as the fleet sees it: five verbs. Each implementation passes tests/runtime/contract.suite.ts.
+ * An instance is one run of a replica (a container, a process); a replica outlives its instances and keeps its name.
+ */
+export interface Runtime {
+  readonly kind: 'docker' | 'process';
+  /** Whether instances outlive this process, so that ON_EXIT=keep and adoption mean something. */
+  readonly durable: boolean;
+  /** Every instance that is ours. The truth: events only say when to ask. Throws EngineGone. */
+  list(): Promise<Instance[]>;
+  /**
+   * Starts a new instance, after removing whatever of ours is left under that name. Resolves once the engine runs it,
+   * which is before it answers. Throws EngineGone, NameInUse, StartFailed; then nothing is left behind.
+   */
+  start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>;
+  /** Makes members of instances that were started uncommitted. Throws EngineGone, NameInUse. */
+  commit(names: readonly string[]): Promise<void>;
+  /** Asks the replica's instance to end, ends it by force after `graceMs`, and removes it. Gone already is success. */
+  stop(name: string, graceMs: number): Promise<void>;
+  /** Calls `wake` when something may have changed. Returns the unsubscription. */
+  watch(wake: () => void): () => void;
+  /** Releases what the runtime itself holds (network, warden, streams); `keep` leaves what instances need to live on. */
+  close(keep: boolean): Promise<void>;
+}
+
+export interface InstanceSpec {
+  readonly name: string;
+  /** Place in joining order; kept when the replica is started again. */
+  readonly order: number;
+  /** Identifies the add that brought the replica in: members of one add are committed all or none. */
+  readonly join: string;
+  /** False while that add is under way: what a crash leaves behind in this state was never a member. */
+  readonly committed: boolean;
+}
+
+export interface Instance extends InstanceSpec {
+  /** Differs from run to run. */
+  readonly id: string;
+  readonly state: 'running' | 'paused' | 'ended';
+  /** Undefined when there is no way to reach it from here. */
+  readonly address: Address | undefined;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The engine does not answer. */
+export class EngineGone extends Error {
+  override readonly name = 'EngineGone';
+}
+
+/** Something that is not ours has the name on the engine. */
+export class NameInUse extends Error {
+  override readonly name = 'NameInUse';
+}
+
+/** The engine answers, but this instance cannot be started; the message is for the log. */
+export class StartFailed extends Error {
+  override readonly name = 'StartFailed';
+}

@@ -1,0 +1,65 @@
+/** Bytes of a request body that are kept to be sent again; one that has sent more goes to one replica only. */
+const KEPT_BYTES_MAX = 256 * 1024;
+
+/**
+ * A request body that can be sent a second time as long as it is small: chunks are read from the client as a replica
+ * takes them, and kept until they are too many. Never more than one stream is read at a time.
+ */
+export class ReplayableBody {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #kept: Uint8Array[] = [];
+  #keptBytes = 0;
+  /** Chunks that were let go: a stream that needs one of them can't be had any more. */
+  #dropped = 0;
+  #ended = false;
+  #reading: Promise<void> | undefined;
+
+  constructor(source: ReadableStream<Uint8Array>) {
+    this.#reader = source.getReader();
+  }
+
+  /** Whether `open` can still give the body from its first byte. */
+  get whole(): boolean {
+    return this.#dropped === 0;
+  }
+
+  open(): ReadableStream<Uint8Array> {
+    let at = 0;
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          while (at >= this.#dropped + this.#kept.length && !this.#ended) await this.#read();
+          const chunk = this.#kept[at - this.#dropped];
+          if (chunk === undefined) return controller.close();
+          at++;
+          if (this.#keptBytes > KEPT_BYTES_MAX) this.#drop(at);
+          controller.enqueue(chunk);
+        },
+      },
+      // Nothing is read ahead of the replica: who has not asked for a byte has not used one up.
+      { highWaterMark: 0 },
+    );
+  }
+
+  /** Reads one chunk. A stream that was given up may have asked for it: the next one waits for the same. */
+  #read(): Promise<void> {
+    this.#reading ??= this.#reader
+      .read()
+      .then(({ done, value }) => {
+        if (done) this.#ended = true;
+        else {
+          this.#kept.push(value);
+          this.#keptBytes += value.byteLength;
+        }
+      })
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    return this.#reading;
+  }
+
+  #drop(before: number): void {
+    for (const chunk of this.#kept.splice(0, before - this.#dropped)) this.#keptBytes -= chunk.byteLength;
+    this.#dropped = before;
+  }
+}

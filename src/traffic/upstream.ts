@@ -1,0 +1,108 @@
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
+import type { Address } from '../runtime/runtime.ts';
+
+export interface Outgoing {
+  readonly address: Address;
+  readonly method: string;
+  /** Path and query, as they came. */
+  readonly target: string;
+  readonly headers: Headers;
+  readonly body: ReadableStream<Uint8Array> | null;
+  /** On a connection of its own: a kept one may be closed by the replica just as it is used, and this request could not be sent again. */
+  readonly fresh: boolean;
+}
+
+/** No reply could be had; `refused`: there was no connection, so the replica has not seen a byte. */
+export class UpstreamError extends Error {
+  override readonly name = 'UpstreamError';
+  constructor(readonly refused: boolean) {
+    super(refused ? 'no connection to the replica' : 'no reply from the replica');
+  }
+}
+
+/** Sends one request; resolves with the head of the reply, its body a stream of the bytes as they came. Throws UpstreamError. */
+export type Send = (outgoing: Outgoing, signal: AbortSignal) => Promise<Response>;
+
+const REFUSED: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'ConnectionRefused',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'FailedToOpenSocket',
+]);
+
+function upstreamError(error: unknown): UpstreamError {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return new UpstreamError(REFUSED.has(code));
+}
+
+/** By Bun's fetch, which can leave a compressed body as it is. */
+const sendByFetch: Send = async ({ address, method, target, headers, body, fresh }, signal) => {
+  try {
+    return await fetch(`http://${authority(address)}${target}`, {
+      method,
+      headers,
+      body,
+      redirect: 'manual',
+      decompress: false,
+      keepalive: !fresh,
+      signal,
+    });
+  } catch (error) {
+    throw upstreamError(error);
+  }
+};
+
+const agent = new Agent({ keepAlive: true });
+
+/** By node:http, for runtimes whose fetch always decompresses (Deno's does, and keeps the field that says it is compressed). */
+const sendByNodeHttp: Send = ({ address, method, target, headers, body, fresh }, signal) =>
+  new Promise((resolve, reject) => {
+    const fields: Record<string, string | string[]> = Object.fromEntries(headers);
+    const outgoing = httpRequest({
+      host: address.host,
+      port: address.port,
+      method,
+      path: target,
+      headers: fields,
+      agent: fresh ? false : agent,
+      signal,
+    });
+    outgoing.on('error', (error) => reject(upstreamError(error)));
+    outgoing.on('response', (reply) => resolve(toResponse(reply, method)));
+    if (body === null) return void outgoing.end();
+    // Not a byte is taken from the client before there is a connection to give it to.
+    outgoing.on('socket', (socket) => {
+      const pump = (): void =>
+        void Readable.fromWeb(body as unknown as NodeReadableStream<Uint8Array>)
+          .on('error', () => outgoing.destroy())
+          .pipe(outgoing);
+      if (socket.connecting) socket.once('connect', pump);
+      else pump();
+    });
+  });
+
+function toResponse(reply: IncomingMessage, method: string): Response {
+  const status = reply.statusCode ?? 0;
+  const headers = new Headers();
+  for (let i = 0; i + 1 < reply.rawHeaders.length; i += 2)
+    headers.append(reply.rawHeaders[i] as string, reply.rawHeaders[i + 1] as string);
+  const bare = method === 'HEAD' || status === 204 || status === 205 || status === 304;
+  if (bare) reply.resume();
+  return new Response(bare ? null : (Readable.toWeb(reply) as unknown as ReadableStream<Uint8Array>), {
+    status,
+    headers,
+  });
+}
+
+function authority({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export const send: Send = 'Bun' in globalThis ? sendByFetch : sendByNodeHttp;
+
+/** Requests that `send` can have under way at once, process-wide; Bun queues what is over it without a word. */
+export const SENDS_MAX =
+  'Bun' in globalThis ? Number(process.env['BUN_CONFIG_MAX_HTTP_REQUESTS'] ?? 256) : 16_384;
