@@ -1,0 +1,340 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+
+export interface Subject {
+  readonly url: string;
+  close(): Promise<unknown>;
+}
+
+const JSON_BODY = { 'content-type': 'application/json' };
+/** Starting replicas on a busy machine takes a while; nothing here depends on how long. */
+const PATIENCE_MS = 120_000;
+
+interface Reply {
+  status: number;
+  headers: Headers;
+  text: string;
+}
+
+/**
+ * What every user of the API relies on, run against a real Ringmaster at a URL that has three replicas, server-1 to
+ * server-3, of the sample server.
+ */
+export function endpointContract(name: string, open: () => Promise<Subject>): void {
+  describe(`endpoint contract: ${name}`, () => {
+    let subject: Subject;
+    beforeAll(async () => {
+      subject = await open();
+    }, PATIENCE_MS);
+    afterAll(async () => {
+      await subject?.close();
+    }, PATIENCE_MS);
+
+    const call = async (
+      method: string,
+      path: string,
+      body?: unknown,
+      headers: HeadersInit = JSON_BODY,
+    ): Promise<Reply> => {
+      const sent =
+        body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body), headers };
+      const reply = await fetch(subject.url + path, { method, redirect: 'manual', ...sent });
+      return { status: reply.status, headers: reply.headers, text: await reply.text() };
+    };
+    const json = async (method: string, path: string, body?: unknown): Promise<unknown> =>
+      JSON.parse((await call(method, path, body)).text);
+    const names = async (): Promise<string[]> =>
+      ((await json('GET', '/rep')) as { replicas: string[] }).replicas;
+    const expectFailure = (reply: Reply, status: number, text?: string): void => {
+      expect(reply.status).toBe(status);
+      expect(reply.headers.get('content-type')).toStartWith('application/json');
+      const body = JSON.parse(reply.text) as Record<string, string>;
+      expect(Object.keys(body).sort()).toEqual(['message', 'status']);
+      expect(body['status']).toBe('failure');
+      expect(body['message']).toStartWith('<Error> ');
+      // Nothing of the inside: no stack, no path of a file, no engine's words.
+      expect(body['message']).not.toMatch(/\bat .*:\d+:\d+|\/src\/|\/home\/|node_modules|docker\.sock/);
+      if (text !== undefined) expect(body['message']).toBe(text);
+    };
+
+    test('GET /heartbeat says Hello as text', async () => {
+      const reply = await call('GET', '/heartbeat');
+      expect([reply.status, reply.text]).toEqual([200, 'Hello']);
+      expect(reply.headers.get('content-type')).toStartWith('text/plain');
+    });
+
+    test('GET /rep lists the replicas in joining order', async () => {
+      const reply = await call('GET', '/rep');
+      expect(reply.status).toBe(200);
+      expect(reply.text).toBe('{"N":3,"replicas":["server-1","server-2","server-3"]}');
+    });
+
+    test('GET /map_request names the owner and sends nothing', async () => {
+      const reply = (await json('GET', '/map_request?id=42')) as Record<string, unknown>;
+      expect(Object.keys(reply)).toEqual(['request_id', 'mapped_server']);
+      expect(reply['request_id']).toBe(42);
+      expect(await names()).toContain(reply['mapped_server'] as string);
+    });
+
+    test.each([
+      '',
+      '?id=',
+      '?id=abc',
+      '?id=1.5',
+      '?id=042',
+      '?id=%2042',
+      '?id=1e3',
+      '?id=1&id=2',
+      `?id=${'9'.repeat(30)}`,
+    ])('GET /map_request%s is refused', async (query) => {
+      expectFailure(await call('GET', `/map_request${query}`), 400);
+    });
+
+    test('GET /home goes where /map_request says, for every id, with the reply of the replica itself', async () => {
+      const hits = new Map<string, number>();
+      for (let id = -20; id < 180; id++) {
+        const { mapped_server: owner } = (await json('GET', `/map_request?id=${id}`)) as {
+          mapped_server: string;
+        };
+        const reply = await call('GET', `/home?id=${id}`);
+        expect([reply.status, reply.text]).toEqual([
+          200,
+          `{"message":"Hello from Server: ${owner}","status":"successful"}`,
+        ]);
+        expect(reply.headers.get('x-served-by')).toBe(owner);
+        hits.set(owner, (hits.get(owner) ?? 0) + 1);
+      }
+      expect([...hits.keys()].sort()).toEqual(['server-1', 'server-2', 'server-3']);
+    });
+
+    test('GET /home without an id spreads over the replicas', async () => {
+      const served = new Set<string | null>();
+      for (let i = 0; i < 60; i++) served.add((await call('GET', '/home')).headers.get('x-served-by'));
+      expect(served.size).toBe(3);
+    });
+
+    test('any other path goes to the owner of its key, whatever the method', async () => {
+      const { mapped_server: owner } = (await json('GET', '/map_request?id=7')) as { mapped_server: string };
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD']) {
+        const reply = await call(
+          method,
+          '/some/where?id=7',
+          method === 'GET' || method === 'HEAD' ? undefined : 'x',
+        );
+        expect([method, reply.status, reply.headers.get('x-served-by')]).toEqual([method, 404, owner]);
+      }
+    });
+
+    test('bodies pass through in both directions, byte for byte', async () => {
+      const bytes = new Uint8Array(3 * 1024 * 1024).map((_, i) => (i * 7919) >>> 3);
+      const reply = await fetch(`${subject.url}/echo?id=1`, { method: 'POST', body: bytes });
+      expect(reply.status).toBe(200);
+      expect(Bun.hash(await reply.arrayBuffer())).toBe(Bun.hash(bytes));
+    });
+
+    test('a body is streamed: its first part arrives before its last is sent', async () => {
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const writer = writable.getWriter();
+      const pending = fetch(`${subject.url}/echo?id=1`, {
+        method: 'POST',
+        body: readable,
+        duplex: 'half',
+      } as RequestInit);
+      await writer.write(new TextEncoder().encode('first '));
+      const reader = ((await pending).body as ReadableStream<Uint8Array>).getReader();
+      expect(new TextDecoder().decode((await reader.read()).value)).toBe('first ');
+      await writer.write(new TextEncoder().encode('last'));
+      await writer.close();
+      expect(new TextDecoder().decode((await reader.read()).value)).toBe('last');
+    });
+
+    test('own paths refuse other methods, and say which they take', async () => {
+      for (const [method, path, allow] of [
+        ['POST', '/rep', 'GET, HEAD'],
+        ['DELETE', '/heartbeat', 'GET, HEAD'],
+        ['GET', '/add', 'POST'],
+        ['POST', '/rm', 'DELETE'],
+        ['PUT', '/map_request?id=1', 'GET, HEAD'],
+      ] as const) {
+        const reply = await call(method, path);
+        expectFailure(reply, 405);
+        expect(reply.headers.get('allow')).toBe(allow);
+      }
+    });
+
+    test('HEAD has the fields of GET and no body', async () => {
+      const [head, get] = [await call('HEAD', '/rep'), await call('GET', '/rep')];
+      expect([head.status, head.text]).toEqual([200, '']);
+      expect(head.headers.get('content-length')).toBe(String(get.text.length));
+      expect(head.headers.get('content-type')).toBe(get.headers.get('content-type'));
+    });
+
+    test(
+      'POST /add and DELETE /rm change the replicas and answer with them',
+      async () => {
+        expect(await call('POST', '/add', { n: 2, hostnames: ['a'] })).toMatchObject({
+          status: 200,
+          text: '{"message":{"N":5,"replicas":["server-1","server-2","server-3","a","server-4"]},"status":"successful"}',
+        });
+        expect((await call('GET', '/home?id=1')).status).toBe(200);
+        expect(await call('DELETE', '/rm', { n: 1, hostnames: ['a'] })).toMatchObject({
+          status: 200,
+          text: '{"message":{"N":4,"replicas":["server-1","server-2","server-3","server-4"]},"status":"successful"}',
+        });
+        // Without names the newest leave.
+        expect(await json('DELETE', '/rm', { n: 1 })).toEqual({
+          message: { N: 3, replicas: ['server-1', 'server-2', 'server-3'] },
+          status: 'successful',
+        });
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'joining takes only what becomes its own; leaving gives back exactly that',
+      async () => {
+        const map = async (): Promise<string[]> =>
+          Promise.all(
+            Array.from({ length: 300 }, async (_, id) =>
+              String(
+                ((await json('GET', `/map_request?id=${id}`)) as Record<string, unknown>)['mapped_server'],
+              ),
+            ),
+          );
+        const before = await map();
+        await json('POST', '/add', { n: 1, hostnames: ['extra'] });
+        const during = await map();
+        expect(during.filter((owner) => owner === 'extra').length).toBeGreaterThan(0);
+        for (const [id, owner] of during.entries())
+          if (owner !== 'extra') expect(owner).toBe(before[id] as string);
+        await json('DELETE', '/rm', { n: 1, hostnames: ['extra'] });
+        expect(await map()).toEqual(before);
+      },
+      PATIENCE_MS,
+    );
+
+    const malformed: [string, unknown][] = [
+      ['no body', ''],
+      ['malformed JSON', '{"n":'],
+      ['a list', []],
+      ['null', 'null'],
+      ['a text', '"n"'],
+      ['n missing', { hostnames: ['a'] }],
+      ['n of 0', { n: 0 }],
+      ['n of -1', { n: -1 }],
+      ['n of 1.5', { n: 1.5 }],
+      ['n as a text', { n: '3' }],
+      ['n of true', { n: true }],
+      ['n over every number', '{"n":1e400}'],
+      ['hostnames as a text', { n: 1, hostnames: 'a' }],
+      ['hostnames of numbers', { n: 1, hostnames: [1] }],
+      ['a misspelt field', { n: 1, hostname: ['a'] }],
+      ['a path as a name', { n: 1, hostnames: ['../etc'] }],
+      ['an empty name', { n: 1, hostnames: [''] }],
+      ['a space in a name', { n: 1, hostnames: ['a b'] }],
+      ['line breaks in a name', { n: 1, hostnames: ['a\r\nSet-Cookie: b'] }],
+      ['an escape code in a name', { n: 1, hostnames: ['\u001b[31ma'] }],
+      ['HTML as a name', { n: 1, hostnames: ['<b>a</b>'] }],
+      ['a letter that is not ASCII', { n: 1, hostnames: ['ä'] }],
+      ['a name of 64 characters', { n: 1, hostnames: ['a'.repeat(64)] }],
+      ['a name that begins with a dash', { n: 1, hostnames: ['-a'] }],
+      ['the same name twice', { n: 2, hostnames: ['a', 'a'] }],
+      ['the same name twice but for case', { n: 2, hostnames: ['a', 'A'] }],
+    ];
+    test.each(malformed)('%s is refused by /add and /rm, and changes nothing', async (_, body) => {
+      expectFailure(await call('POST', '/add', body), 400);
+      expectFailure(await call('DELETE', '/rm', body), 400);
+      expect(await names()).toEqual(['server-1', 'server-2', 'server-3']);
+    });
+
+    test('more names than n, in the words that clients expect', async () => {
+      expectFailure(
+        await call('POST', '/add', { n: 1, hostnames: ['a', 'b'] }),
+        400,
+        '<Error> Length of hostname list is more than newly added instances',
+      );
+      expectFailure(
+        await call('DELETE', '/rm', { n: 1, hostnames: ['server-1', 'server-2'] }),
+        400,
+        '<Error> Length of hostname list is more than removable instances',
+      );
+    });
+
+    test('what the fleet can not do is refused with its own status, and changes nothing', async () => {
+      expectFailure(await call('POST', '/add', { n: 1, hostnames: ['server-2'] }), 409);
+      expectFailure(await call('POST', '/add', { n: 2, hostnames: ['b', 'SERVER-2'] }), 409);
+      expectFailure(await call('POST', '/add', { n: 1e9 }), 413);
+      expectFailure(
+        await call('POST', '/add', `{"n":1,"hostnames":["${'a'.repeat(2 * 1024 * 1024)}"]}`),
+        413,
+      );
+      expectFailure(await call('DELETE', '/rm', { n: 1, hostnames: ['nobody'] }), 404);
+      expectFailure(await call('DELETE', '/rm', { n: 4 }), 400);
+      expectFailure(await call('DELETE', '/rm', { n: 1e9 }), 400);
+      expect(await names()).toEqual(['server-1', 'server-2', 'server-3']);
+    });
+
+    test('a change needs JSON, and no page of another site can ask for it', async () => {
+      const body = '{"n":1}';
+      expectFailure(await call('POST', '/add', body, { 'content-type': 'text/plain' }), 415);
+      expectFailure(await call('POST', '/add', body, { ...JSON_BODY, origin: 'http://evil.example' }), 403);
+      expectFailure(await call('POST', '/add', body, { ...JSON_BODY, origin: 'null' }), 403);
+      expectFailure(await call('POST', '/add', body, { ...JSON_BODY, 'sec-fetch-site': 'cross-site' }), 403);
+      expectFailure(await call('DELETE', '/rm', body, { ...JSON_BODY, host: 'evil.example' }), 403);
+      expect(await names()).toEqual(['server-1', 'server-2', 'server-3']);
+    });
+
+    test(
+      'concurrent joins and leaves lose and duplicate nobody',
+      async () => {
+        const replies = await Promise.all([
+          call('POST', '/add', { n: 1, hostnames: ['x'] }),
+          call('POST', '/add', { n: 1, hostnames: ['y'] }),
+          call('POST', '/add', { n: 1, hostnames: ['x'] }),
+          call('DELETE', '/rm', { n: 1, hostnames: ['server-3'] }),
+        ]);
+        expect(replies.map((reply) => reply.status).sort()).toEqual([200, 200, 200, 409]);
+        expect((await names()).sort()).toEqual(['server-1', 'server-2', 'x', 'y']);
+        await call('POST', '/add', { n: 1, hostnames: ['server-3'] });
+        await call('DELETE', '/rm', { n: 2, hostnames: ['x', 'y'] });
+        expect(await names()).toEqual(['server-1', 'server-2', 'server-3']);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'without replicas requests are told to come back, and the first that joins takes them',
+      async () => {
+        expect(await json('DELETE', '/rm', { n: 3 })).toMatchObject({ message: { N: 0, replicas: [] } });
+        for (const path of ['/home?id=1', '/map_request?id=1', '/other']) {
+          const reply = await call('GET', path);
+          expectFailure(reply, 503);
+          expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
+        }
+        expect(await json('POST', '/add', { n: 3 })).toMatchObject({
+          message: { N: 3, replicas: ['server-1', 'server-2', 'server-3'] },
+        });
+        expect((await call('GET', '/home?id=1')).status).toBe(200);
+      },
+      PATIENCE_MS,
+    );
+
+    test('the description of the API and its page need nothing from elsewhere', async () => {
+      const page = await call('GET', '/swagger');
+      expect(page.status).toBe(200);
+      const sources = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]);
+      expect(sources.length).toBeGreaterThan(0);
+      for (const source of sources) expect(source).toStartWith('/swagger/');
+      for (const asset of ['boot.js', 'swagger-ui.css', 'swagger-ui-bundle.js'])
+        expect((await call('GET', `/swagger/assets/${asset}`)).status).toBe(200);
+      const { paths } = (await json('GET', '/swagger/json')) as { paths: object };
+      expect(Object.keys(paths).sort()).toEqual([
+        '/add',
+        '/heartbeat',
+        '/home',
+        '/map_request',
+        '/rep',
+        '/rm',
+      ]);
+    });
+  });
+}
