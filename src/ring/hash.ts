@@ -1,8 +1,8 @@
 /**
- * The one hash of the ring: MurmurHash3_x86_32 by Austin Appleby (public domain, SMHasher, `MurmurHash3.cpp`).
- * Sequential ids come out as well spread as random ones, every language has an implementation, so a client can
- * compute an owner itself, and it needs nothing but 32-bit integers.
- * It is no defence against chosen keys: collisions for every seed can be constructed (Aumasson and Bernstein, 2012).
+ * The one hash of the ring: MurmurHash3_x86_32 by Austin Appleby (public domain, SMHasher,
+ * `MurmurHash3.cpp`). Sequential ids come out as well spread as random ones, every language has an
+ * implementation, so a client can compute an owner itself, and it needs nothing but 32-bit integers. It is no
+ * defence against chosen keys: collisions for every seed can be constructed (Aumasson and Bernstein, 2012).
  */
 
 const utf8 = new TextEncoder();
@@ -19,8 +19,8 @@ export function hash32(key: string, seed = 0): number {
 }
 
 /**
- * The finalizer of MurmurHash3 (`fmix32`): a bijection of the 32-bit integers in which each bit of the input flips
- * each bit of the output about half the time.
+ * The finalizer of MurmurHash3 (`fmix32`): a bijection of the 32-bit integers in which each bit of the input
+ * flips each bit of the output about half the time.
  *
  * @param word an integer, taken modulo 2^32
  * @returns an integer in [0, 2^32)
@@ -29,10 +29,10 @@ export function mix32(word: number): number {
   return signedMix32(word) >>> 0;
 }
 
-// Written for JavaScriptCore, where each of these was measured. The result stays signed until the last step, because an
-// unsigned one that crosses a call is boxed as int or as double by its top bit: a coin toss, mispredicted every second
-// time, that made a hash of 11 characters take 19 ns and not 12. The mixing is written out, because as calls it made
-// that hash a third slower, and the ring's lookup 3 ns.
+// Written for JavaScriptCore, where each of these was measured. The result stays signed until the last step,
+// because an unsigned one that crosses a call is boxed as int or as double by its top bit: a coin toss,
+// mispredicted every second time, that made a hash of 11 characters take 19 ns and not 12. The mixing is
+// written out, because as calls it made that hash a third slower, and the ring's lookup 3 ns.
 function signedHash32(key: string, seed: number): number {
   const length = key.length;
   let state = seed | 0;
@@ -61,7 +61,10 @@ function signedHash32(key: string, seed: number): number {
   return state ^ (state >>> 16);
 }
 
-/** Takes over at a block boundary: all before it is ASCII, so `start` counts bytes too and cuts no surrogate pair. */
+/**
+ * Takes over at a block boundary: all before it is ASCII, so `start` counts bytes too and cuts no surrogate
+ * pair.
+ */
 function signedHashOfRest(key: string, start: number, stateAtStart: number): number {
   const bytes = utf8.encode(key.slice(start));
   let state = stateAtStart;

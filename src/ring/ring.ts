@@ -2,30 +2,38 @@ import { hash32, mix32 } from './hash.ts';
 import type { Placement } from './placement.ts';
 
 /**
- * Points of one replica, whatever the number of replicas. Where it depends on that number, as in Envoy's ring, each
- * join and leave adds or removes points of the others too, and keys move that had no reason to. With 1024 random
- * points the standard deviation of a replica's share is 1/sqrt(1024), 3 % of the mean.
+ * Points of one replica, whatever the number of replicas. Where it depends on that number, as in Envoy's
+ * ring, each join and leave adds or removes points of the others too, and keys move that had no reason to.
+ * With 1024 random points the standard deviation of a replica's share is 1/sqrt(1024), 3 % of the mean.
  */
 export const POINTS_PER_REPLICA = 1024;
 
-/** A point is sorted as one float64: 32 of its 53 bits are the position, the others the rank, and rank 0 is taken. */
+/**
+ * A point is sorted as one float64: 32 of its 53 bits are the position, the others the rank, and rank 0 is
+ * taken.
+ */
 export const REPLICAS_MAX = 2 ** 21 - 1;
 
 /**
- * Goes before a name for its second hash. A second seed would not do: two names whose hashes agree under one seed agree
- * under another in up to one case of ten, as the same differences cancel; one byte in front moves all block boundaries.
- * This is the byte, of those no name begins with, by which `server-1` … `server-N` are spread best: no share is above
- * 1.070 of the mean for any N up to 64.
+ * Goes before a name for its second hash. A second seed would not do: two names whose hashes agree under one
+ * seed agree under another in up to one case of ten, as the same differences cancel; one byte in front moves
+ * all block boundaries. This is the byte, of those no name begins with, by which `server-1` … `server-N` are
+ * spread best: no share is above 1.070 of the mean for any N up to 64.
  */
 const STRIDE_PREFIX = '^';
 
 /** Positions are the integers below it. */
 const KEY_SPACE = 2 ** 32;
 
-/** More buckets leave fewer that need a scan, but miss the CPU's caches more often: measured flat from 2 to 8. */
+/**
+ * More buckets leave fewer that need a scan, but miss the CPU's caches more often: measured flat from 2 to 8.
+ */
 const BUCKETS_PER_POINT = 4;
 
-/** 128 KiB of 1-byte ranks: a CPU core's own cache has room for them, and with fewer a small ring gains nothing. */
+/**
+ * 128 KiB of 1-byte ranks: a CPU core's own cache has room for them, and with fewer a small ring gains
+ * nothing.
+ */
 const BUCKET_BITS_MIN = 17;
 
 /** 64 MiB of 4-byte ranks. Beyond 4096 replicas it makes scans more frequent, but none of them longer. */
@@ -40,12 +48,13 @@ const NOBODY = 0;
 type Ranks = Uint8Array | Uint16Array | Uint32Array;
 
 /**
- * Where a replica's points are, by double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same Performance", 2006):
- * `mix32(a + i * b)` for i from 1 to 1024, a and b being two hashes of the name. As b is odd, all 1024 are distinct.
+ * Where a replica's points are, by double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same Performance",
+ * 2006): `mix32(a + i * b)` for i from 1 to 1024, a and b being two hashes of the name. As b is odd, all 1024
+ * are distinct.
  *
- * Hashing name and i together would be simpler, but of the name a 32-bit hash keeps no more than its 32 bits of
- * state: two names that agree in those, and among 100,000 names such a pair is to be expected, would have all points
- * in common, and one of the two replicas no keys at all. Here they have to agree in both hashes.
+ * Hashing name and i together would be simpler, but of the name a 32-bit hash keeps no more than its 32 bits
+ * of state: two names that agree in those, and among 100,000 names such a pair is to be expected, would have
+ * all points in common, and one of the two replicas no keys at all. Here they have to agree in both hashes.
  *
  * @returns positions in [0, 2^32), in no order
  */
@@ -58,12 +67,12 @@ export function pointsOf(name: string): Uint32Array {
 }
 
 /**
- * The consistent-hash ring (Karger et al., "Consistent Hashing and Random Trees", 1997): a key belongs to the first
- * point at or clockwise after its hash. Immutable, and a function of the set of names alone: neither of their order
- * nor of what was there before.
+ * The consistent-hash ring (Karger et al., "Consistent Hashing and Random Trees", 1997): a key belongs to the
+ * first point at or clockwise after its hash. Immutable, and a function of the set of names alone: neither of
+ * their order nor of what was there before.
  *
- * Where points of several replicas meet, the smallest name (code-unit order) owns the position. The other points stay
- * behind it, so that the next smallest takes over when it leaves.
+ * Where points of several replicas meet, the smallest name (code-unit order) owns the position. The other
+ * points stay behind it, so that the next smallest takes over when it leaves.
  *
  * Memory: 128 KiB and 6 KiB per replica for up to 32 replicas; 0.6 MiB for 64, 14 MiB for 1000.
  */
@@ -76,8 +85,8 @@ export class Ring implements Placement {
   // By rank. Apart from `names` because that is frozen, and JavaScriptCore is slow to read a frozen array.
   readonly #byRank: readonly (string | undefined)[];
 
-  // Sorted by position, then rank. One more point follows, at the end of the key space for the owner of the first:
-  // a scan stops at it, and so wraps round, without a test of its own.
+  // Sorted by position, then rank. One more point follows, at the end of the key space for the owner of the
+  // first: a scan stops at it, and so wraps round, without a test of its own.
   readonly #positions: Uint32Array;
   readonly #ranks: Ranks;
 

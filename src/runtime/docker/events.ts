@@ -2,6 +2,8 @@ import type Docker from 'dockerode';
 import { LABEL } from './template.ts';
 
 const RECONNECT_MS = 500;
+/** By then the engine has taken the subscription. It says nothing, not even that, before its first event. */
+const SUBSCRIBED_MS = 200;
 const ACTIONS = ['die', 'pause', 'unpause', 'destroy', 'rename', 'start'];
 
 /**
@@ -12,12 +14,12 @@ export function watchEvents(docker: Docker, cluster: string, wake: () => void): 
   const closed = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const connect = async (): Promise<void> => {
+    timer = setTimeout(wake, SUBSCRIBED_MS);
     try {
       const stream = await docker.getEvents({
         filters: { type: ['container'], event: ACTIONS, label: [`${LABEL.cluster}=${cluster}`] },
         abortSignal: closed.signal,
       });
-      wake();
       stream.on('data', wake);
       await new Promise<void>((resolve) => {
         // Our own abort arrives as an error too.
@@ -29,6 +31,7 @@ export function watchEvents(docker: Docker, cluster: string, wake: () => void): 
       // The engine is away; the next attempt tells.
     }
     if (closed.signal.aborted) return;
+    clearTimeout(timer);
     wake();
     timer = setTimeout(() => void connect(), RECONNECT_MS);
   };

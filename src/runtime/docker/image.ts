@@ -81,8 +81,7 @@ function follow(docker: Docker, stream: NodeJS.ReadableStream, what: string, log
         if (output.length > OUTPUT_KEPT_LINES) output.shift();
         // BuildKit's steps read "[sha256:0123a] [2/5] RUN …"; what a step prints is not for the terminal.
         const step = /^(?:\[sha256:\w+\] )?(\[(?!sha256|internal)[^\]]+\] .*)$/s.exec(line)?.[1];
-        if (step !== undefined)
-          log.info({}, `${what}: ${step.slice(0, 100)}`);
+        if (step !== undefined) log.info({}, `${what}: ${step.slice(0, 100)}`);
       },
     );
   });

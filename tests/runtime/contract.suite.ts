@@ -1,0 +1,184 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { httpHeartbeat } from '../../src/fleet/heartbeat.ts';
+import { EngineGone, type Instance, type InstanceSpec, type Runtime } from '../../src/runtime/runtime.ts';
+import { eventually } from '../spawned.ts';
+
+const PATIENCE_MS = 120_000;
+const NEVER = new AbortController().signal;
+
+export interface RuntimeSubject {
+  readonly runtime: Runtime;
+  /** Ends an instance behind the runtime's back. */
+  kill(instance: Instance): Promise<void>;
+  /** A runtime whose replicas end as soon as they start. */
+  broken(): Promise<Runtime>;
+}
+
+/** What the fleet relies on, run against each runtime with a real engine below it. */
+export function runtimeContract(name: string, open: () => Promise<RuntimeSubject>): void {
+  describe(`runtime contract: ${name}`, () => {
+    let subject: RuntimeSubject;
+    let runtime: Runtime;
+    beforeAll(async () => {
+      subject = await open();
+      runtime = subject.runtime;
+    }, PATIENCE_MS);
+    afterEach(async () => {
+      for (const one of await runtime.list()) await runtime.stop(one.name, 0);
+    }, PATIENCE_MS);
+    afterAll(() => runtime.close(false), PATIENCE_MS);
+
+    const spec = (replica: string, more: Partial<InstanceSpec> = {}): InstanceSpec => ({
+      name: replica,
+      order: 7,
+      join: 'one add',
+      committed: true,
+      ...more,
+    });
+    const answers = async ({ address }: Instance): Promise<boolean> =>
+      address !== undefined && (await httpHeartbeat(address, '/heartbeat', 1000, NEVER)) === 'answered';
+    const named = async (replica: string): Promise<Instance[]> =>
+      (await runtime.list()).filter((one) => one.name === replica);
+
+    test(
+      'a started instance runs, is listed as it was specified, and answers',
+      async () => {
+        const instance = await runtime.start(spec('a'), NEVER);
+        expect(instance).toMatchObject({ ...spec('a'), state: 'running' });
+        const { address, id } = instance;
+        expect(await runtime.list()).toEqual([{ ...spec('a'), state: 'running', address, id }]);
+        await eventually(() => answers(instance));
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'the sample server knows its name',
+      async () => {
+        const instance = await runtime.start(spec('Name_1.x-'), NEVER);
+        await eventually(() => answers(instance));
+        const { host, port } = instance.address as { host: string; port: number };
+        const reply = await fetch(`http://${host}:${port}/home`);
+        expect(await reply.text()).toBe('{"message":"Hello from Server: Name_1.x-","status":"successful"}');
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'a start under a name that is there replaces what has it',
+      async () => {
+        const first = await runtime.start(spec('a'), NEVER);
+        const second = await runtime.start(spec('a'), NEVER);
+        expect(second.id).not.toBe(first.id);
+        expect((await runtime.list()).map((one) => one.id)).toEqual([second.id]);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'instances that start side by side do not get in each other’s way',
+      async () => {
+        const started = await Promise.all(
+          Array.from({ length: 6 }, (_, i) => runtime.start(spec(`r${i}`, { order: i }), NEVER)),
+        );
+        const addresses = started.map(({ address }) => `${address?.host}:${address?.port}`);
+        expect(new Set(addresses).size).toBe(6);
+        for (const one of started) await eventually(() => answers(one));
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'an instance is uncommitted until it is committed',
+      async () => {
+        await runtime.start(spec('a', { committed: false }), NEVER);
+        expect(await named('a')).toMatchObject([{ committed: false, join: 'one add' }]);
+        await runtime.commit(['a']);
+        expect(await named('a')).toMatchObject([{ committed: true, join: 'one add', order: 7 }]);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'an uncommitted instance is replaced and removed like any other',
+      async () => {
+        await runtime.start(spec('a', { committed: false }), NEVER);
+        await runtime.start(spec('a', { committed: false }), NEVER);
+        expect(await named('a')).toHaveLength(1);
+        await runtime.stop('a', 0);
+        expect(await runtime.list()).toEqual([]);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'stop removes an instance, gently or by force, and one that is not there is no error',
+      async () => {
+        for (const graceMs of [5000, 0]) {
+          const instance = await runtime.start(spec('a'), NEVER);
+          await eventually(() => answers(instance));
+          await runtime.stop('a', graceMs);
+          expect(await runtime.list()).toEqual([]);
+          expect(await answers(instance)).toBe(false);
+          await runtime.stop('a', graceMs);
+        }
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'two stops at once both succeed',
+      async () => {
+        await runtime.start(spec('a'), NEVER);
+        await Promise.all([runtime.stop('a', 5000), runtime.stop('a', 0)]);
+        expect(await runtime.list()).toEqual([]);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'one that is killed is listed as ended, or not at all, and wakes who watches',
+      async () => {
+        const instance = await runtime.start(spec('a'), NEVER);
+        const woken = Promise.withResolvers<void>();
+        const unwatch = runtime.watch(async () => {
+          if ((await named('a'))[0]?.state !== 'running') woken.resolve();
+        });
+        await subject.kill(instance);
+        await woken.promise;
+        unwatch();
+        for (const one of await named('a')) expect(one.state).toBe('ended');
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'a start that is given up leaves nothing',
+      async () => {
+        const giveUp = new AbortController();
+        const starting = runtime.start(spec('a', { committed: false }), giveUp.signal);
+        giveUp.abort();
+        await expect(starting).rejects.toThrow('given up');
+        expect(await runtime.list()).toEqual([]);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'what ends as soon as it starts is a failed start or an ended instance, never an engine that is gone',
+      async () => {
+        const broken = await subject.broken();
+        try {
+          await broken.start(spec('a'), NEVER);
+          await eventually(async () => (await broken.list())[0]?.state === 'ended');
+        } catch (error) {
+          expect(error).not.toBeInstanceOf(EngineGone);
+        }
+        await broken.stop('a', 0);
+        expect(await broken.list()).toEqual([]);
+        await broken.close(false);
+      },
+      PATIENCE_MS,
+    );
+  });
+}

@@ -1,0 +1,257 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import Docker from 'dockerode';
+import { silentLog } from '../../../src/log.ts';
+import { DockerRuntime, type DockerRuntimeOptions } from '../../../src/runtime/docker/docker.ts';
+import { OWN_IMAGE } from '../../../src/runtime/docker/image.ts';
+import { EngineGone, NameInUse, StartFailed } from '../../../src/runtime/runtime.ts';
+import { eventually } from '../../spawned.ts';
+import { runtimeContract } from '../contract.suite.ts';
+
+const PATIENCE_MS = 120_000;
+const NEVER = new AbortController().signal;
+const docker = new Docker();
+const options = (cluster: string, more: Partial<DockerRuntimeOptions> = {}): DockerRuntimeOptions => ({
+  cluster: `${cluster}-${process.pid}`,
+  image: undefined,
+  command: undefined,
+  replicaPort: 5000,
+  log: silentLog,
+  ...more,
+});
+const spec = (name: string) => ({ name, order: 1, join: 'j', committed: true });
+
+for (const from of ['bridge', 'published'] as const)
+  runtimeContract(`containers, ${from}`, async () => ({
+    runtime: await DockerRuntime.open(options(`suite-${from}`, { vantage: { from } })),
+    kill: (instance) => docker.getContainer(instance.id).kill(),
+    broken: () =>
+      DockerRuntime.open(options(`broken-${from}`, { vantage: { from }, command: ['/nonexistent'] })),
+  }));
+
+describe('containers', () => {
+  const { cluster } = options('own');
+  let runtime: DockerRuntime;
+  beforeAll(async () => {
+    runtime = await DockerRuntime.open(options('own'));
+  }, PATIENCE_MS);
+  afterAll(async () => {
+    for (const one of await runtime.list()) await runtime.stop(one.name, 0);
+    await runtime.close(false);
+  }, PATIENCE_MS);
+
+  test(
+    'a container is made as hard as the template says, as the engine itself tells',
+    async () => {
+      const { id } = await runtime.start(spec('hard'), NEVER);
+      const { Config, HostConfig, Name, Mounts, NetworkSettings } = await docker.getContainer(id).inspect();
+      expect(Name).toBe(`/${cluster}-hard`);
+      expect(Config).toMatchObject({ Hostname: 'hard', User: '1000:1000', Image: OWN_IMAGE });
+      expect(Config.Env.filter((one) => /TOKEN|SECRET/.test(one))).toEqual([]);
+      expect(HostConfig).toMatchObject({
+        Privileged: false,
+        ReadonlyRootfs: true,
+        CapDrop: ['ALL'],
+        SecurityOpt: ['no-new-privileges'],
+        Binds: null,
+        PidsLimit: 256,
+        NanoCpus: 1_000_000_000,
+        Memory: 512 * 1024 * 1024,
+        MemorySwap: 512 * 1024 * 1024,
+        Init: true,
+        RestartPolicy: { Name: 'no' },
+        LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+      });
+      expect(Object.keys(HostConfig.Tmpfs as object)).toEqual(['/tmp']);
+      expect(HostConfig.CapAdd ?? []).toEqual([]);
+      expect(Mounts).toEqual([]);
+      expect(NetworkSettings.Networks[cluster]?.Aliases).toContain('hard');
+      await runtime.stop('hard', 0);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'another Ringmaster of the same cluster finds what is there',
+    async () => {
+      const instance = await runtime.start({ ...spec('kept'), order: 12 }, NEVER);
+      const second = await DockerRuntime.open(options('own'));
+      expect(await second.list()).toEqual([instance]);
+      await second.close(true);
+      await runtime.stop('kept', 0);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'a paused container is listed as paused',
+    async () => {
+      const { id } = await runtime.start(spec('still'), NEVER);
+      await docker.getContainer(id).pause();
+      expect(await runtime.list()).toMatchObject([{ name: 'still', state: 'paused' }]);
+      await runtime.stop('still', 1000);
+      expect(await runtime.list()).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
+  const foreign = async (
+    name: string,
+    labels: Record<string, string>,
+    image: string,
+  ): Promise<Docker.Container> =>
+    docker.createContainer({ name, Image: image, Cmd: ['sleep', '1000'], Labels: labels });
+  const ours = (name: string) => ({
+    'ringmaster.cluster': cluster,
+    'ringmaster.name': name,
+    'ringmaster.order': '1',
+    'ringmaster.join': 'j',
+  });
+
+  test(
+    'what lacks our label, our name or our image is neither adopted nor removed',
+    async () => {
+      const base = 'oven/bun:1.4.5-slim';
+      const strangers = await Promise.all([
+        foreign(`${cluster}-unlabelled`, {}, OWN_IMAGE),
+        foreign(`stranger-${process.pid}`, ours('misnamed'), OWN_IMAGE),
+        foreign(`${cluster}-otherimage`, ours('otherimage'), base),
+      ]);
+      try {
+        expect(await runtime.list()).toEqual([]);
+        for (const name of ['unlabelled', 'misnamed', 'otherimage']) await runtime.stop(name, 0);
+        for (const one of strangers) expect((await one.inspect()).State.Status).toBe('created');
+        for (const name of ['unlabelled', 'otherimage']) {
+          await expect(runtime.start(spec(name), NEVER)).rejects.toBeInstanceOf(NameInUse);
+          await expect(runtime.start({ ...spec(name), committed: false }, NEVER)).rejects.toBeInstanceOf(
+            NameInUse,
+          );
+        }
+        expect(await runtime.list()).toEqual([]);
+      } finally {
+        await Promise.all(strangers.map((one) => one.remove({ force: true })));
+      }
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'a container stays ours when its tag moves on to a newer image',
+    async () => {
+      const repo = `ringmaster-tag-${process.pid}`;
+      await docker.getImage(OWN_IMAGE).tag({ repo, tag: 'x' });
+      const tagged = await DockerRuntime.open(
+        options('tag', { image: `${repo}:x`, command: ['sleep', '1000'] }),
+      );
+      const { id } = await tagged.start(spec('a'), NEVER);
+      await docker.getImage('oven/bun:1.4.5-slim').tag({ repo, tag: 'x' });
+      expect(await tagged.list()).toMatchObject([{ id, name: 'a' }]);
+      await tagged.stop('a', 0);
+      expect(await tagged.list()).toEqual([]);
+      await tagged.close(false);
+      await docker.getImage(`${repo}:x`).remove();
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'every name that the API takes is one that the engine takes',
+    async () => {
+      const names = ['a', 'A-', '0._-x', 'a..b', `z${'_'.repeat(62)}`, 'x'.repeat(63)];
+      for (const name of names) {
+        await runtime.start({ ...spec(name), committed: false }, NEVER);
+        await runtime.commit([name]);
+        expect(await runtime.list()).toMatchObject([{ name, state: 'running' }]);
+        await runtime.stop(name, 0);
+      }
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'an engine that is not there is told apart from an image that is not',
+    async () => {
+      const before = process.env['DOCKER_HOST'];
+      process.env['DOCKER_HOST'] = 'unix:///nonexistent/docker.sock';
+      try {
+        await expect(DockerRuntime.open(options('gone'))).rejects.toBeInstanceOf(EngineGone);
+      } finally {
+        if (before === undefined) delete process.env['DOCKER_HOST'];
+        else process.env['DOCKER_HOST'] = before;
+      }
+      await expect(
+        DockerRuntime.open(options('noimage', { image: 'ringmaster-has-no-such/image:1' })),
+      ).rejects.toBeInstanceOf(StartFailed);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'the network goes with the runtime, and one of that name that is not ours is left alone',
+    async () => {
+      const networks = async (name: string): Promise<number> =>
+        (await docker.listNetworks()).filter((one) => one.Name === name).length;
+      const source = options('net', { vantage: { from: 'bridge' } });
+      const first = await DockerRuntime.open(source);
+      expect(await networks(source.cluster)).toBe(1);
+      await first.close(true);
+      expect(await networks(source.cluster)).toBe(1);
+      await (await DockerRuntime.open(source)).close(false);
+      expect(await networks(source.cluster)).toBe(0);
+      const stranger = await docker.createNetwork({ Name: source.cluster });
+      await expect(DockerRuntime.open(source)).rejects.toBeInstanceOf(StartFailed);
+      await stranger.remove();
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'events are told again after the stream was lost',
+    async () => {
+      // The stream is cut by a proxy of ours between dockerode and the engine's socket.
+      const path = `/tmp/ringmaster-test-${process.pid}.sock`;
+      const open = new Set<{ end(): void }>();
+      const proxy = Bun.listen<{ engine?: Bun.Socket }>({
+        unix: path,
+        socket: {
+          async open(client) {
+            open.add(client);
+            client.data = {};
+            client.pause();
+            client.data.engine = await Bun.connect({
+              unix: '/var/run/docker.sock',
+              socket: { data: (_, chunk) => void client.write(chunk), close: () => void client.end() },
+            });
+            client.resume();
+          },
+          data: (client, chunk) => void client.data.engine?.write(chunk),
+          close(client) {
+            open.delete(client);
+            client.data.engine?.end();
+          },
+        },
+      });
+      const before = process.env['DOCKER_HOST'];
+      process.env['DOCKER_HOST'] = `unix://${path}`;
+      const proxied = await DockerRuntime.open(options('events', { vantage: { from: 'bridge' } })).finally(
+        () => {
+          if (before === undefined) delete process.env['DOCKER_HOST'];
+          else process.env['DOCKER_HOST'] = before;
+        },
+      );
+      let wakes = 0;
+      const unwatch = proxied.watch(() => wakes++);
+      await eventually(() => wakes > 0);
+      for (const one of open) one.end();
+      const { id } = await proxied.start(spec('a'), NEVER);
+      await eventually(() => wakes > 2);
+      wakes = 0;
+      await docker.getContainer(id).kill();
+      await eventually(() => wakes > 0);
+      unwatch();
+      await proxied.stop('a', 0);
+      await proxied.close(false);
+      proxy.stop(true);
+    },
+    PATIENCE_MS,
+  );
+});
