@@ -18,7 +18,7 @@ export interface Ringmaster {
 
 /**
  * Opens runtime and fleet; resolves when the replicas are ready. `stopping` gives up, and then as on any error, which
- * is thrown, nothing is left behind. Throws EngineGone, StartFailed or FleetError.
+ * is thrown, nothing is left behind. Throws StartFailed or FleetError, whose messages are for the operator.
  */
 export async function openRingmaster(config: Config, log: Log, stopping: AbortSignal): Promise<Ringmaster> {
   const runtime = await openRuntime(config, log);

@@ -8,7 +8,7 @@ type Choice = Pick<Config, 'runtime' | 'cluster' | 'replicaImage' | 'replicaComm
 
 /**
  * The runtime that configuration asks for; with `auto`, docker where its engine answers and the image is there or can
- * be had, else process, and the log says why in one line. Throws EngineGone or StartFailed where docker was asked for.
+ * be had, else process, and the log says why in one line. Throws StartFailed where docker was asked for.
  */
 export async function openRuntime(config: Choice, log: Log): Promise<Runtime> {
   const openDocker = (): Promise<Runtime> =>
@@ -21,12 +21,13 @@ export async function openRuntime(config: Choice, log: Log): Promise<Runtime> {
     });
   const openProcess = (): Runtime => new ProcessRuntime({ command: config.replicaCommand, log });
   if (config.runtime === 'process') return openProcess();
-  if (config.runtime === 'docker') return openDocker();
   try {
     return await openDocker();
   } catch (error) {
     if (!(error instanceof EngineGone || error instanceof StartFailed)) throw error;
-    log.warn({}, `replicas run as local processes: ${withoutDocker(error)}`);
+    const why = withoutDocker(error);
+    if (config.runtime === 'docker') throw new StartFailed(`RUNTIME=docker: ${why}`);
+    log.warn({}, `replicas run as local processes: ${why}`);
     return openProcess();
   }
 }

@@ -4,6 +4,7 @@ import { silentLog } from '../../../src/log.ts';
 import { DockerRuntime, type DockerRuntimeOptions } from '../../../src/runtime/docker/docker.ts';
 import { OWN_IMAGE } from '../../../src/runtime/docker/image.ts';
 import { EngineGone, NameInUse, StartFailed } from '../../../src/runtime/runtime.ts';
+import { EngineProxy } from '../../engine-proxy.ts';
 import { eventually } from '../../spawned.ts';
 import { runtimeContract } from '../contract.suite.ts';
 
@@ -207,31 +208,10 @@ describe('containers', () => {
   test(
     'events are told again after the stream was lost',
     async () => {
-      // The stream is cut by a proxy of ours between dockerode and the engine's socket.
-      const path = `/tmp/ringmaster-test-${process.pid}.sock`;
-      const open = new Set<{ end(): void }>();
-      const proxy = Bun.listen<{ engine?: Bun.Socket }>({
-        unix: path,
-        socket: {
-          async open(client) {
-            open.add(client);
-            client.data = {};
-            client.pause();
-            client.data.engine = await Bun.connect({
-              unix: '/var/run/docker.sock',
-              socket: { data: (_, chunk) => void client.write(chunk), close: () => void client.end() },
-            });
-            client.resume();
-          },
-          data: (client, chunk) => void client.data.engine?.write(chunk),
-          close(client) {
-            open.delete(client);
-            client.data.engine?.end();
-          },
-        },
-      });
+      const proxy = new EngineProxy();
+      proxy.up();
       const before = process.env['DOCKER_HOST'];
-      process.env['DOCKER_HOST'] = `unix://${path}`;
+      process.env['DOCKER_HOST'] = proxy.dockerHost;
       const proxied = await DockerRuntime.open(options('events', { vantage: { from: 'bridge' } })).finally(
         () => {
           if (before === undefined) delete process.env['DOCKER_HOST'];
@@ -241,7 +221,7 @@ describe('containers', () => {
       let wakes = 0;
       const unwatch = proxied.watch(() => wakes++);
       await eventually(() => wakes > 0);
-      for (const one of open) one.end();
+      proxy.cut();
       const { id } = await proxied.start(spec('a'), NEVER);
       await eventually(() => wakes > 2);
       wakes = 0;
@@ -250,7 +230,7 @@ describe('containers', () => {
       unwatch();
       await proxied.stop('a', 0);
       await proxied.close(false);
-      proxy.stop(true);
+      proxy.down();
     },
     PATIENCE_MS,
   );
