@@ -1,8 +1,9 @@
 import { Elysia } from 'elysia';
 import { failureReply, isUnexpected, Refusal, type Thrown } from './api/errors.ts';
+import { forwardAll } from './api/forward.ts';
 import { checkChange, limitBody, plainAddress } from './api/guard.ts';
 import { heartbeatApi } from './api/heartbeat.ts';
-import { forwardAll, homeApi } from './api/home.ts';
+import { homeApi } from './api/home.ts';
 import { mapRequestApi } from './api/map-request.ts';
 import { replicasApi } from './api/replicas.ts';
 import type { Config } from './config.ts';

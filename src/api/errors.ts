@@ -76,16 +76,15 @@ function isRequestValidation(error: unknown): error is RequestValidation {
   );
 }
 
-const INPUT: Readonly<Record<string, string>> = {
-  n: 'n must be a whole number of 1 or more, not a text',
-  hostnames: 'hostnames must be a list of texts',
-  id: 'id must be a whole number, such as 42',
-};
+/** A Map: a plain object would also know `constructor` and `__proto__`, which callers can send. */
+const INPUT: ReadonlyMap<string, string> = new Map([
+  ['n', 'n must be a whole number of 1 or more, not a text'],
+  ['hostnames', 'hostnames must be a list of texts'],
+]);
 
 function wrongInput({ type, all }: RequestValidation): string {
-  // The one query that is checked is the id of /map_request.
-  const field = type === 'query' ? 'id' : (all[0]?.path?.split('/')[1] ?? '');
-  const known = INPUT[field];
+  const field = all[0]?.path?.split('/')[1] ?? '';
+  const known = INPUT.get(field);
   if (known !== undefined) return known;
   if (type === 'body')
     return 'The body must be JSON with n and, if wished, hostnames: {"n":2,"hostnames":["a"]}';

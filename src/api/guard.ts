@@ -98,10 +98,16 @@ export async function limitBody(request: Request): Promise<Request> {
   if (length !== null || request.body === null) return request;
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  for await (const chunk of request.body as ReadableStream<Uint8Array<ArrayBuffer>>) {
-    size += chunk.byteLength;
-    if (size > CHANGE_BODY_BYTES_MAX) tooLarge();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body as ReadableStream<Uint8Array<ArrayBuffer>>) {
+      size += chunk.byteLength;
+      if (size > CHANGE_BODY_BYTES_MAX) tooLarge();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    // A caller that goes away is no bug of ours, and must not be able to fill the log with them.
+    throw new Refusal(400, 'The body broke off');
   }
   return new Request(request.url, {
     method: request.method,

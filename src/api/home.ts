@@ -1,6 +1,6 @@
 import { Elysia, t } from 'elysia';
 import type { Forwarder } from '../traffic/forward.ts';
-import { failure } from './schemas.ts';
+import { bug, failure } from './schemas.ts';
 
 export interface ForwardOptions {
   readonly forwarder: Forwarder;
@@ -13,11 +13,7 @@ export function homeApi({ forwarder, peerOf }: ForwardOptions) {
     '/home',
     ({ request }) => forwarder.forward(request, peerOf(request)),
     {
-      query: t.Object({
-        id: t.Optional(
-          t.String({ description: 'Key of the request: equal ids reach the same replica', examples: ['42'] }),
-        ),
-      }),
+      parse: 'json',
       response: {
         200: t.Object(
           {
@@ -29,25 +25,30 @@ export function homeApi({ forwarder, peerOf }: ForwardOptions) {
           },
           { description: "The owning replica's own reply" },
         ),
-        500: failure('A bug in Ringmaster'),
-        502: failure('The replica that was asked broke off, and no other may be asked'),
-        503: failure('No replica is ready'),
-        504: failure('No replica replied in time'),
+        ...bug,
+        502: failure(
+          'The replica that was asked broke off, and no other may be asked',
+          'No replica answered this request',
+        ),
+        503: failure('No replica is ready', 'No replica is ready: ask again, or /add some'),
+        504: failure('No replica replied in time', 'No replica answered this request'),
       },
       detail: {
         tags: ['Requests'],
         summary: 'Send a request to the replica that owns its id',
         description:
           'Without an id, each request goes to a replica by chance. The header x-served-by names the replica.',
+        // Not checked: the query is the replica's to read.
+        parameters: [
+          {
+            name: 'id',
+            in: 'query',
+            required: false,
+            description: 'Key of the request: equal ids reach the same replica',
+            schema: { type: 'string', example: '42' },
+          },
+        ],
       },
     },
   );
-}
-
-/** Every path that is not ours belongs to the replicas, whatever the method. */
-export function forwardAll({ forwarder, peerOf }: ForwardOptions) {
-  const forward = ({ request }: { request: Request }) => forwarder.forward(request, peerOf(request));
-  // The body is the replica's to read.
-  const options = { parse: 'none', detail: { hide: true } } as const;
-  return new Elysia({ name: 'api/forward' }).all('/', forward, options).all('/*', forward, options);
 }

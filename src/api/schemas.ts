@@ -1,18 +1,22 @@
 import { Type } from '@sinclair/typebox';
 import { NAME_PATTERN } from '../fleet/membership.ts';
 
-/** Why a call was refused. */
-export const failure = (description: string) =>
+/** Why a call was refused; `example` is a message that it comes with. */
+export const failure = (description: string, example: string) =>
   Type.Object(
     {
       message: Type.String({
         description: 'What is wrong, and what to do about it',
-        examples: ['<Error> …'],
+        examples: [`<Error> ${example}`],
       }),
       status: Type.Literal('failure'),
     },
     { description },
   );
+
+export const bug = {
+  500: failure('A bug in Ringmaster', 'Something went wrong inside Ringmaster: its log has the details'),
+};
 
 const names = (example: string[]) =>
   Type.Array(Type.String(), { description: 'Names of the replicas, in joining order', examples: [example] });

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { swagger } from '@elysiajs/swagger';
 import { Elysia } from 'elysia';
 import project from '../../package.json' with { type: 'json' };
+import { strictDocument } from './document.ts';
 
 const PATH = '/swagger';
 
@@ -19,7 +20,10 @@ const BOOT = `
 const style = document.createElement('link');
 style.rel = 'stylesheet';
 style.href = '${PATH}/assets/swagger-ui.css';
-document.head.append(style);
+const icon = document.createElement('link');
+icon.rel = 'icon';
+icon.href = 'data:,';
+document.head.append(style, icon);
 const root = document.createElement('div');
 root.id = 'swagger-ui';
 document.body.append(root);
@@ -56,20 +60,23 @@ export function docs() {
       { detail: { hide: true } },
     );
   }
-  return new Elysia({ name: 'docs' }).use(assets).use(
-    swagger({
-      path: PATH,
-      scalarCDN: `${PATH}/assets/boot.js`,
-      scalarConfig: { customCss: '' },
-      documentation: {
-        info: { title: 'Ringmaster', version: project.version, description: DESCRIPTION },
-        tags: [
-          { name: 'Requests', description: 'Where requests go' },
-          { name: 'Replicas', description: 'Who is in' },
-          { name: 'Ringmaster', description: 'The balancer itself' },
-        ],
-        components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      },
-    }),
-  );
+  return new Elysia({ name: 'docs' })
+    .use(assets)
+    .onAfterHandle(({ path, response }) => (path === `${PATH}/json` ? strictDocument(response) : undefined))
+    .use(
+      swagger({
+        path: PATH,
+        scalarCDN: `${PATH}/assets/boot.js`,
+        scalarConfig: { customCss: '' },
+        documentation: {
+          info: { title: 'Ringmaster', version: project.version, description: DESCRIPTION },
+          tags: [
+            { name: 'Requests', description: 'Where requests go' },
+            { name: 'Replicas', description: 'Who is in' },
+            { name: 'Ringmaster', description: 'The balancer itself' },
+          ],
+          components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+        },
+      }),
+    );
 }

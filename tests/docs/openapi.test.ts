@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'bun:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { createApp } from '../../src/app.ts';
+import { parseConfig } from '../../src/config.ts';
+import { strictDocument } from '../../src/docs/document.ts';
+import { silentLog } from '../../src/log.ts';
+import { Ring } from '../../src/ring/ring.ts';
+
+interface Operation {
+  readonly summary?: string;
+  readonly parameters?: readonly { readonly schema: { readonly example?: unknown } }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
+  readonly responses: Readonly<
+    Record<
+      string,
+      {
+        readonly description: string;
+        readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
+      }
+    >
+  >;
+}
+
+interface Schema {
+  readonly description?: string;
+  readonly example?: unknown;
+  readonly properties?: Readonly<Record<string, Schema>>;
+}
+
+const app = createApp({
+  fleet: {
+    names: () => [],
+    add: () => Promise.resolve([]),
+    remove: () => Promise.resolve([]),
+    claim: () => undefined,
+    ring: Ring.of([]),
+  },
+  config: parseConfig({}),
+  log: silentLog,
+});
+const document = (await (await app(new Request('http://localhost/swagger/json'), '127.0.0.1')).json()) as {
+  paths: Record<string, Record<string, Operation>>;
+};
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(
+    ([method, operation]) => [`${method.toUpperCase()} ${path}`, operation] as const,
+  ),
+);
+
+describe('the description of the API', () => {
+  test('is valid OpenAPI', async () => {
+    const result = await new Validator().validate(structuredClone(document));
+    expect(result.errors ?? []).toEqual([]);
+    expect(result.valid).toBe(true);
+  });
+
+  test('names the six calls and no other', () => {
+    expect(operations.map(([name]) => name).sort()).toEqual([
+      'DELETE /rm',
+      'GET /heartbeat',
+      'GET /home',
+      'GET /map_request',
+      'GET /rep',
+      'POST /add',
+    ]);
+  });
+
+  const statuses: Record<string, string[]> = {
+    'GET /heartbeat': ['200'],
+    'GET /home': ['200', '500', '502', '503', '504'],
+    'GET /map_request': ['200', '400', '500', '503'],
+    'GET /rep': ['200', '500'],
+    'POST /add': ['200', '400', '401', '403', '409', '413', '415', '500', '503'],
+    'DELETE /rm': ['200', '400', '401', '403', '404', '413', '415', '500', '503'],
+  };
+
+  test.each(operations)(
+    '%s has a summary, all of its statuses, a description and an example of each',
+    (name, operation) => {
+      expect(operation.summary).toBeString();
+      expect(Object.keys(operation.responses).sort()).toEqual(statuses[name] as string[]);
+      for (const { description, content } of Object.values(operation.responses)) {
+        expect(description.length).toBeGreaterThan(5);
+        const [type, ...others] = Object.keys(content ?? {});
+        expect(others).toEqual([]);
+        const schema = content?.[type as string]?.schema as Schema;
+        const shown =
+          schema.example ??
+          Object.values(schema.properties ?? {}).map((one) => one.example ?? one.properties);
+        expect(shown).toBeDefined();
+      }
+      for (const { schema } of operation.parameters ?? []) expect(schema.example).toBeDefined();
+      if (operation.requestBody !== undefined) {
+        expect(Object.keys(operation.requestBody.content)).toEqual(['application/json']);
+        const { properties } = operation.requestBody.content['application/json']?.schema as Schema;
+        expect(Object.keys(properties ?? {})).toEqual(['n', 'hostnames']);
+        for (const one of Object.values(properties ?? {})) expect(one.example).toBeDefined();
+      }
+    },
+  );
+});
+
+test('a document in JSON Schema’s words becomes one in OpenAPI 3.0’s', () => {
+  expect(
+    strictDocument({
+      schema: { type: 'string', const: 'ok', examples: ['a', 'b'] },
+      response: { description: 'x', examples: ['dropped'], content: { 'text/plain': {} } },
+      list: [{ const: 1 }],
+    }),
+  ).toEqual({
+    schema: { type: 'string', enum: ['ok'], example: 'a' },
+    response: { description: 'x', content: { 'text/plain': {} } },
+    list: [{ enum: [1] }],
+  });
+});
