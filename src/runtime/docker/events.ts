@@ -4,6 +4,8 @@ import { LABEL } from './template.ts';
 const RECONNECT_MS = 500;
 /** By then the engine has taken the subscription. It says nothing, not even that, before its first event. */
 const SUBSCRIBED_MS = 200;
+/** An event comes a moment before the engine's list shows what it tells of; by then it does. */
+const LISTED_MS = 100;
 const ACTIONS = ['die', 'pause', 'unpause', 'destroy', 'rename', 'start'];
 
 /**
@@ -13,6 +15,12 @@ const ACTIONS = ['die', 'pause', 'unpause', 'destroy', 'rename', 'start'];
 export function watchEvents(docker: Docker, cluster: string, wake: () => void): () => void {
   const closed = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let listed: ReturnType<typeof setTimeout> | undefined;
+  const onEvent = (): void => {
+    wake();
+    clearTimeout(listed);
+    listed = setTimeout(wake, LISTED_MS);
+  };
   const connect = async (): Promise<void> => {
     timer = setTimeout(wake, SUBSCRIBED_MS);
     try {
@@ -20,7 +28,7 @@ export function watchEvents(docker: Docker, cluster: string, wake: () => void): 
         filters: { type: ['container'], event: ACTIONS, label: [`${LABEL.cluster}=${cluster}`] },
         abortSignal: closed.signal,
       });
-      stream.on('data', wake);
+      stream.on('data', onEvent);
       await new Promise<void>((resolve) => {
         // Our own abort arrives as an error too.
         stream.on('error', () => resolve());
@@ -39,5 +47,6 @@ export function watchEvents(docker: Docker, cluster: string, wake: () => void): 
   return () => {
     closed.abort();
     clearTimeout(timer);
+    clearTimeout(listed);
   };
 }

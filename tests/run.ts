@@ -1,0 +1,124 @@
+/**
+ * `bun run test`: runs every suite that this machine has what it takes for, and says which it left out and why.
+ * With REQUIRE_DOCKER=1 a suite that is left out fails the run. The last line counts what was really run.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import Docker from 'dockerode';
+
+const ROOT = new URL('..', import.meta.url).pathname;
+const OUTPUT = `${ROOT}test-output`;
+/** A safety net for a slow machine; no test depends on how long it takes. */
+const TEST_TIMEOUT_MS = 60_000;
+
+interface Suite {
+  readonly name: string;
+  /** Its files, by the end of their names; undefined: all that no other suite has. */
+  readonly suffix: string | undefined;
+  /** Why it can't run here; undefined when it can. */
+  missing(): Promise<string | undefined>;
+}
+
+const SUITES: readonly Suite[] = [
+  { name: 'needs nothing', suffix: undefined, missing: () => Promise.resolve(undefined) },
+  {
+    name: 'Deno',
+    suffix: '.deno.test.ts',
+    missing: () =>
+      Promise.resolve(
+        existsSync(`${ROOT}node_modules/@deno`) ? undefined : 'npm has no Deno for this machine',
+      ),
+  },
+  {
+    name: 'browser',
+    suffix: '.browser.test.ts',
+    missing: () => {
+      const path = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+      return Promise.resolve(
+        existsSync(path) ? undefined : `no Chromium at ${path}: install it, or set CHROMIUM`,
+      );
+    },
+  },
+  { name: 'containers', suffix: '.docker.test.ts', missing: engineMissing },
+];
+
+async function engineMissing(): Promise<string | undefined> {
+  try {
+    await new Docker().ping();
+    return undefined;
+  } catch {
+    return 'no Docker engine answers';
+  }
+}
+
+interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** What one run of `bun test` did, from its report. A run without a report has failed. */
+async function run(suite: Suite, files: readonly string[]): Promise<Count> {
+  const report = `${OUTPUT}/${suite.name.replaceAll(' ', '-')}.xml`;
+  await Bun.file(report)
+    .delete()
+    .catch(() => {});
+  process.stdout.write(`\n── ${suite.name}: ${files.length} files\n`);
+  const child = Bun.spawn(
+    [
+      process.execPath,
+      'test',
+      `--timeout=${TEST_TIMEOUT_MS}`,
+      '--reporter=junit',
+      `--reporter-outfile=${report}`,
+      ...files,
+    ],
+    { cwd: ROOT, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
+  );
+  const status = await child.exited;
+  const [head = ''] =
+    /<testsuites [^>]*>/.exec(
+      await Bun.file(report)
+        .text()
+        .catch(() => ''),
+    ) ?? [];
+  const figure = (name: string): number => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
+  const [tests, failed, skipped] = [figure('tests'), figure('failures'), figure('skipped')];
+  // An error outside of any test fails the run without failing a test.
+  const unseen = status !== 0 && failed === 0 ? 1 : 0;
+  return { passed: tests - failed - skipped, failed: failed + unseen, skipped };
+}
+
+await mkdir(OUTPUT, { recursive: true });
+const wanted = process.argv.slice(2);
+const all = [...new Bun.Glob('tests/**/*.test.ts').scanSync(ROOT)]
+  .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+  .sort();
+const suffixes = SUITES.flatMap((suite) => suite.suffix ?? []);
+const total: Count = { passed: 0, failed: 0, skipped: 0 };
+const leftOut: string[] = [];
+for (const suite of SUITES) {
+  const { suffix } = suite;
+  const files = all.filter((file) =>
+    suffix === undefined ? !suffixes.some((one) => file.endsWith(one)) : file.endsWith(suffix),
+  );
+  if (files.length === 0) continue;
+  const missing = await suite.missing();
+  if (missing !== undefined) {
+    leftOut.push(`left out: ${suite.name} (${files.join(', ')}): ${missing}`);
+    continue;
+  }
+  const count = await run(suite, files);
+  total.passed += count.passed;
+  total.failed += count.failed;
+  total.skipped += count.skipped;
+}
+for (const line of leftOut) process.stdout.write(`\n${line}\n`);
+if (leftOut.length > 0 && process.env['REQUIRE_DOCKER'] === '1') {
+  process.stdout.write('\nREQUIRE_DOCKER=1: a suite that is left out fails the run\n');
+  total.failed += leftOut.length;
+}
+// A suite of which nothing ran proves nothing, and a skipped test is one that did not run.
+if (total.passed === 0 || total.skipped > 0) total.failed += 1;
+process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
+process.exit(total.failed === 0 ? 0 : 1);
