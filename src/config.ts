@@ -37,7 +37,7 @@ export interface Config {
   readonly heartbeatFailures: number;
   readonly startTimeoutMs: number;
   readonly drainTimeoutMs: number;
-  /** How long a replica may take to send the head of its reply before the next one is asked. */
+  /** How long a replica may take to send the head of its reply, from the last that it took of the request. */
   readonly replyHeaderTimeoutMs: number;
   readonly onExit: 'remove' | 'keep';
   readonly adminToken: string | undefined;
@@ -89,10 +89,20 @@ export function parseConfig(env: Environment): Config {
 const VALUE_SHOWN_MAX_CHARS = 60;
 
 function refuse(name: string, value: string, allowed: string): never {
-  // JSON.stringify: a value with line breaks or escape codes must not write on the operator's terminal.
   const shown =
     value.length > VALUE_SHOWN_MAX_CHARS ? `${value.slice(0, VALUE_SHOWN_MAX_CHARS - 1)}…` : value;
-  throw new ConfigError(`${name}=${JSON.stringify(shown)} is not allowed: it must be ${allowed}`);
+  throw new ConfigError(`${name}=${quoted(shown)} is not allowed: it must be ${allowed}`);
+}
+
+/**
+ * A value with line breaks or escape codes must not write on the operator's terminal. JSON.stringify sees to the first
+ * 32 characters, but leaves DEL, the C1 controls (U+009B begins an escape code), and what breaks or turns a line.
+ */
+function quoted(value: string): string {
+  return JSON.stringify(value).replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (char) => `\\u{${(char.codePointAt(0) as number).toString(16)}}`,
+  );
 }
 
 function value(env: Environment, name: string): string | undefined {
@@ -139,8 +149,9 @@ function optional(
 
 function list(env: Environment, name: string, pattern: RegExp, allowed: string): readonly string[] {
   const found = value(env, name);
-  if (found === undefined) return [];
-  const parts = found.split(',').map((part) => part.trim().toLowerCase());
+  if (found === undefined) return Object.freeze([]);
+  // With a dot at the end it is the same host (RFC 1034, section 3.1); callers are compared without it.
+  const parts = found.split(',').map((part) => part.trim().toLowerCase().replace(/\.$/, ''));
   if (!parts.every((part) => pattern.test(part))) refuse(name, found, allowed);
   return Object.freeze(parts);
 }
@@ -153,8 +164,8 @@ function hashKey(env: Environment, name: string, fallback: string): readonly Key
       const match = /^(?:(query|header|cookie):([A-Za-z0-9_.-]{1,128})|(path|ip))$/.exec(part.trim());
       if (match === null) refuse(name, found, allowed);
       const [, from, field, bare] = match;
-      if (bare === 'path' || bare === 'ip') return { from: bare };
-      return { from: from as 'query' | 'header' | 'cookie', name: field as string };
+      if (bare === 'path' || bare === 'ip') return Object.freeze({ from: bare });
+      return Object.freeze({ from: from as 'query' | 'header' | 'cookie', name: field as string });
     }),
   );
 }

@@ -17,6 +17,6 @@ export function openLog(level: Config['logLevel']): Log {
   if (process.stdout.isTTY !== true) return pino({ level, base: null });
   return pino(
     { level, base: null },
-    pretty({ sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' }),
+    pretty({ sync: true, singleLine: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' }),
   );
 }

@@ -16,12 +16,21 @@ export interface Adoption {
 export function adoption(found: readonly Instance[]): Adoption {
   const committedJoins = new Set(found.filter((one) => one.committed).map((one) => one.join));
   const belongs = (one: Instance): boolean => one.committed || committedJoins.has(one.join);
-  const members = found
-    .filter(belongs)
-    .sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const byName = new Map<string, Instance>();
+  // The best comes last and is kept: instances are removed by name, so what else has it goes with its next start or leave.
+  for (const one of found.filter(belongs).sort((a, b) => worth(a) - worth(b))) byName.set(one.name, one);
+  const members = [...byName.values()].sort(
+    (a, b) => a.order - b.order || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+  );
   return {
     members,
     commit: members.filter((one) => !one.committed).map((one) => one.name),
-    discard: found.filter((one) => !belongs(one)),
+    discard: found.filter((one) => !byName.has(one.name)),
   };
+}
+
+const STATES_BY_WORTH: readonly Instance['state'][] = ['ended', 'paused', 'running'];
+
+function worth(one: Instance): number {
+  return (one.committed ? STATES_BY_WORTH.length : 0) + STATES_BY_WORTH.indexOf(one.state);
 }

@@ -25,6 +25,8 @@ const STARTS_AT_ONCE_MAX = 8;
 const STOP_GRACE_MS = 2000;
 /** The engine's list is read this often even if no event says that something changed: events can be lost. */
 const LOOK_INTERVAL_MS = 5000;
+/** How often `open` looks whether the replicas that it adopted are ready. */
+const ADOPTED_POLL_MS = 20;
 
 export interface FleetOptions {
   readonly runtime: Runtime;
@@ -63,6 +65,8 @@ export class Fleet {
   readonly #members = new Map<string, Member>();
   /** Members of the add that is under way. */
   readonly #joining = new Map<string, Member>();
+  /** Removals of instances that are no member's, by name; a join of that name waits, lest its new instance goes too. */
+  readonly #sweeping = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
   readonly #forced = new AbortController();
   #ring = Ring.of([]);
@@ -71,6 +75,7 @@ export class Fleet {
   #lookAgain = false;
   #engineAnswers = true;
   #unwatch: () => void = () => {};
+  #closed: Promise<void> | undefined;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -92,25 +97,16 @@ export class Fleet {
   /**
    * Takes over what the engine holds of ours, or starts the first replicas where it holds none; resolves when they
    * are ready, or when the start timeout has passed over adopted ones that are still being healed.
-   * Throws FleetError or EngineGone; then nothing is left behind.
+   * Throws FleetError or what the runtime throws; then no replica that was started is left behind. `close` is due even so.
    */
   async open(): Promise<void> {
-    const { runtime, clock, log, config } = this.#options;
-    this.#unwatch = runtime.watch(() => void this.#look());
-    void this.#lookNowAndThen();
-    const { members, commit, discard } = adoption(await runtime.list());
-    await Promise.all(discard.map((one) => runtime.stop(one.name, 0)));
-    if (members.length === 0) {
-      if (config.replicas > 0) await this.add({ n: config.replicas, hostnames: [] });
-      return;
-    }
-    if (commit.length > 0) await runtime.commit(commit);
-    for (const one of members) this.#adopt(one);
-    log.info({ replicas: this.names() }, 'adopted the replicas that were there');
-    const timeout = new AbortController();
-    const late = clock.sleep(config.startTimeoutMs, AbortSignal.any([timeout.signal, this.#closing.signal]));
-    await Promise.race([late, this.#allReady()]);
-    timeout.abort();
+    const { clock, config } = this.#options;
+    // A change like any other, so that `close` waits for it: what is adopted after that nobody would let go.
+    await this.#queue.run(() => this.#takeOver());
+    const { signal } = this.#closing;
+    const deadlineMs = clock.now() + config.startTimeoutMs;
+    while (!signal.aborted && clock.now() < deadlineMs && !this.#allReady())
+      await clock.sleep(ADOPTED_POLL_MS, signal);
   }
 
   /** Names of the members, in joining order. */
@@ -176,13 +172,18 @@ export class Fleet {
   /** Removes replicas; resolves with the members' names once all are drained and gone. Throws FleetError; then none left. */
   async remove(change: Change): Promise<string[]> {
     checkLeave(change);
+    const { runtime, clock, config } = this.#options;
     return this.#queue.run(async () => {
       const names = leaving(this.names(), change);
       // Asked before anything is drained: an engine that is gone can't remove what we would then miss.
-      await this.#options.runtime.list().catch((error: unknown) => {
+      await runtime.list().catch((error: unknown) => {
         throw this.#refusal(error, 'nothing was removed');
       });
-      await this.#part(names.map((name) => this.#members.get(name) as Member));
+      const deadlineMs = clock.now() + config.drainTimeoutMs;
+      await this.#part(
+        names.map((name) => this.#members.get(name) as Member),
+        deadlineMs,
+      );
       return this.names();
     });
   }
@@ -191,8 +192,20 @@ export class Fleet {
    * Ends the fleet within the drain timeout: drains and removes its replicas, or leaves them to the next start where
    * `keep` is set and the runtime can. Safe to call at any time, also while `open` is under way.
    */
-  async close(keep: boolean): Promise<void> {
-    const { runtime, log } = this.#options;
+  close(keep: boolean): Promise<void> {
+    this.#closed ??= this.#close(keep);
+    return this.#closed;
+  }
+
+  /** Ends all waiting in `close`: what is in flight is cut. */
+  force(): void {
+    this.#forced.abort();
+  }
+
+  async #close(keep: boolean): Promise<void> {
+    const { runtime, clock, log, config } = this.#options;
+    // A leave that is under way began before, and has drained by then.
+    const deadlineMs = clock.now() + config.drainTimeoutMs;
     this.#closing.abort();
     await this.#queue.close();
     this.#unwatch();
@@ -201,15 +214,24 @@ export class Fleet {
     const kept = keep && runtime.durable;
     if (kept) await Promise.all(members.map((member) => this.#supervisor.release(member)));
     else if (members.length > 0)
-      await this.#part(members).catch((error: unknown) =>
+      await this.#part(members, deadlineMs).catch((error: unknown) =>
         log.error({ why: reason(error) }, 'not every replica could be removed'),
       );
     await runtime.close(kept);
   }
 
-  /** Ends all waiting in `close`: what is in flight is cut. */
-  force(): void {
-    this.#forced.abort();
+  async #takeOver(): Promise<void> {
+    const { runtime, log, config } = this.#options;
+    const { members, commit, discard } = adoption(await runtime.list());
+    await Promise.all(discard.map((one) => runtime.stop(one.name, 0)));
+    if (commit.length > 0) await runtime.commit(commit);
+    for (const one of members) this.#adopt(one);
+    // Not before: a look that knows of no members yet takes each instance for one that nobody wants.
+    this.#unwatch = runtime.watch(() => void this.#look());
+    void this.#lookNowAndThen();
+    if (members.length > 0) log.info({ replicas: this.names() }, 'adopted the replicas that were there');
+    else if (config.replicas > 0)
+      await this.#join(joining([], { n: config.replicas, hostnames: [] }, config.maxReplicas));
   }
 
   #adopt(instance: Instance): void {
@@ -222,23 +244,18 @@ export class Fleet {
     } else {
       // Off the ring until it answers; half of its chances are gone, so a dead one is replaced soon.
       member.state = 'ejected';
-      member.instance = instance;
+      member.began(instance);
       member.missed = this.#options.config.heartbeatFailures;
     }
     this.#supervisor.watch(member);
   }
 
-  async #allReady(): Promise<void> {
-    const { clock, config } = this.#options;
-    const pollMs = Math.min(20, config.heartbeatIntervalMs);
-    while (!this.#closing.signal.aborted) {
-      if ([...this.#members.values()].every((member) => member.state === 'ready')) return;
-      await clock.sleep(pollMs, this.#closing.signal);
-    }
+  #allReady(): boolean {
+    return [...this.#members.values()].every((member) => member.state === 'ready');
   }
 
   async #join(names: readonly string[]): Promise<void> {
-    const { runtime, clock, log } = this.#options;
+    const { runtime, log } = this.#options;
     const join = crypto.randomUUID();
     const members = names.map(
       (name, i) => new Member({ name, order: this.#nextOrder + i, join, committed: false }),
@@ -247,53 +264,52 @@ export class Fleet {
     const giveUp = new AbortController();
     const signal = AbortSignal.any([giveUp.signal, this.#closing.signal]);
     try {
+      await Promise.all(names.map((name) => this.#sweeping.get(name)));
       await eachAtMost(STARTS_AT_ONCE_MAX, members, async (member) => {
         try {
           if (!signal.aborted) await this.#supervisor.bringUp(member, signal);
         } catch (error) {
-          log.warn({ replica: member.name, why: reason(error) }, 'replica could not be started');
+          // Those that are given up on account of another have nothing to tell.
+          if (!signal.aborted)
+            log.warn({ replica: member.name, why: reason(error) }, 'replica could not be started');
           giveUp.abort();
           throw error;
         }
       });
       if (this.#closing.signal.aborted) throw new Unavailable('Ringmaster is shutting down');
-      const lost = members.find((member) => member.endedId === member.instance?.id);
-      if (lost !== undefined) throw new Unavailable(`Replica ${lost.name} ended before all were ready`);
       await runtime.commit(names);
+      const lost = members.find((member) => member.instance === undefined);
+      if (lost !== undefined) throw new Unavailable(`Replica ${lost.name} ended before all were ready`);
     } catch (error) {
       await Promise.allSettled(members.map((member) => runtime.stop(member.name, 0)));
       for (const name of names) this.#joining.delete(name);
       throw this.#refusal(error, 'nothing was added');
     }
     this.#nextOrder += members.length;
-    const committed = members.map((member) => this.#commit(member, clock.now()));
-    this.#step(committed, 'answered', 'joined');
-    for (const member of committed) this.#supervisor.watch(member);
+    for (const member of members) this.#admit(member);
+    this.#step(members, 'answered', 'joined');
+    for (const member of members) this.#supervisor.watch(member);
   }
 
-  /** The same replica, now a member: what is started under its name from here on replaces it. */
-  #commit(joined: Member, nowMs: number): Member {
-    const member = new Member({ ...joined.spec, committed: true });
-    member.instance = joined.instance;
-    member.endedId = joined.endedId;
-    member.readySinceMs = nowMs;
-    this.#joining.delete(joined.name);
+  /** Makes a member of one that joins: what is started under its name from here on replaces it. */
+  #admit(member: Member): void {
+    member.spec = { ...member.spec, committed: true };
+    member.readySinceMs = this.#options.clock.now();
+    this.#joining.delete(member.name);
     this.#members.set(member.name, member);
-    return member;
   }
 
-  /** Drains and removes members, all of them or none. */
-  async #part(members: readonly Member[]): Promise<void> {
-    const { clock, config } = this.#options;
+  /** Drains until the deadline and removes members, all of them or none. */
+  async #part(members: readonly Member[], deadlineMs: number): Promise<void> {
     this.#step(members, 'left', 'leaves');
-    const deadline = clock.now() + config.drainTimeoutMs;
-    const results = await Promise.allSettled(members.map((member) => this.#stop(member, deadline)));
+    const results = await Promise.allSettled(members.map((member) => this.#stop(member, deadlineMs)));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) {
       // They stay members: those still alive answer their next heartbeat, the others are healed.
       this.#step(members, 'stayed', 'could not be removed');
       for (const member of members) {
         member.missed = 0;
+        if (member.instance === undefined) this.#supervisor.bury(member, 'has no instance any more');
         if (!this.#closing.signal.aborted) this.#supervisor.watch(member);
       }
       throw this.#refusal(failed.reason, 'nothing was removed');
@@ -306,10 +322,10 @@ export class Fleet {
     const { runtime, clock, log } = this.#options;
     await this.#supervisor.release(member);
     const drained = new AbortController();
-    const left = deadlineMs - clock.now();
-    const graceMs = Math.min(STOP_GRACE_MS, left / 4);
+    const leftMs = Math.max(0, deadlineMs - clock.now());
+    const graceMs = Math.min(STOP_GRACE_MS, leftMs / 4);
     const waiting = AbortSignal.any([drained.signal, this.#forced.signal]);
-    await Promise.race([member.idle(), clock.sleep(Math.max(0, left - graceMs), waiting)]);
+    await Promise.race([member.idle(), clock.sleep(leftMs - graceMs, waiting)]);
     drained.abort();
     if (member.leases.size > 0)
       log.warn({ replica: member.name, inFlight: member.leases.size }, 'drain timeout: requests are cut');
@@ -318,20 +334,26 @@ export class Fleet {
     this.#forced.signal.addEventListener('abort', killNow);
     try {
       await stopping;
+      member.ended();
     } finally {
       this.#forced.signal.removeEventListener('abort', killNow);
     }
   }
 
   #step(members: readonly Member[], event: ReplicaEvent, why: string): void {
+    // Before any of them moves: a step that the table does not list moves none, and the ring stays true.
+    const moves = members.map((member) => ({
+      member,
+      before: member.state,
+      after: nextState(member.state, event),
+    }));
     let swap = false;
-    for (const member of members) {
-      const before = member.state;
-      member.state = nextState(before, event);
-      swap ||= (before === 'ready') !== (member.state === 'ready');
-      const fields = { replica: member.name, from: before, to: member.state, why };
+    for (const { member, before, after } of moves) {
+      member.state = after;
+      swap ||= (before === 'ready') !== (after === 'ready');
+      const fields = { replica: member.name, from: before, to: after, why };
       if (before === 'ready' && event !== 'left') this.#options.log.warn(fields, 'replica is off the ring');
-      else if (member.state === 'ready') this.#options.log.info(fields, 'replica is on the ring');
+      else if (after === 'ready') this.#options.log.info(fields, 'replica is on the ring');
       else this.#options.log.debug(fields, 'replica changed state');
     }
     if (!swap) return;
@@ -351,14 +373,22 @@ export class Fleet {
   #look(): Promise<void> {
     if (this.#closing.signal.aborted) return Promise.resolve();
     this.#lookAgain = true;
-    this.#looking ??= (async () => {
+    this.#looking ??= this.#lookWhileAsked();
+    return this.#looking;
+  }
+
+  async #lookWhileAsked(): Promise<void> {
+    try {
       while (this.#lookAgain) {
         this.#lookAgain = false;
         await this.#lookOnce();
       }
+    } catch (error) {
+      // A bug; but without looks nothing would ever be healed again.
+      this.#options.log.error({ err: error }, 'unexpected error in a look at the engine');
+    } finally {
       this.#looking = undefined;
-    })();
-    return this.#looking;
+    }
   }
 
   async #lookOnce(): Promise<void> {
@@ -379,23 +409,28 @@ export class Fleet {
     for (const [member, instance] of held) {
       // The list is older than an instance that was started while it was read, and tells nothing of it.
       if (instance === undefined || member.instance !== instance) continue;
-      this.#judge(member, instance, found.get(instance.id)?.state ?? 'ended');
+      this.#judge(member, found.get(instance.id)?.state ?? 'ended');
     }
     for (const one of found.values()) {
       if (namesBefore.has(one.name) || this.#members.has(one.name) || this.#joining.has(one.name)) continue;
       log.warn({ replica: one.name }, 'removing an instance of ours that is no member');
-      await runtime.stop(one.name, 0).catch(() => {});
+      // Where it fails, the next look finds it again.
+      const sweeping = runtime.stop(one.name, 0).catch(() => {});
+      this.#sweeping.set(one.name, sweeping);
+      await sweeping;
+      this.#sweeping.delete(one.name);
     }
   }
 
-  #judge(member: Member, instance: Instance, state: Instance['state']): void {
-    if (state === 'running') return;
-    if (state === 'ended') member.endedId = instance.id;
-    if (member.state === 'ready' && state === 'paused') {
+  #judge(member: Member, state: Instance['state']): void {
+    if (state === 'ended') {
+      if (member.state === 'ready' || member.state === 'ejected')
+        this.#supervisor.died(member, 'its instance ended');
+      // Who starts or stops it has to know; what follows is theirs to say.
+      else member.ended();
+    } else if (state === 'paused' && member.state === 'ready') {
       this.#supervisor.eject(member, 'paused');
       member.missed = this.#options.config.heartbeatFailures;
-    } else if (state === 'ended' && (member.state === 'ready' || member.state === 'ejected')) {
-      this.#supervisor.bury(member, 'its instance ended');
     }
   }
 

@@ -21,6 +21,8 @@ export type Heartbeat = (
  */
 export const httpHeartbeat: Heartbeat = (address, path, deadlineMs, signal) =>
   new Promise((resolve) => {
+    // A signal that has fired already tells nobody any more.
+    if (signal.aborted) return resolve('failed');
     const outgoing = request({
       host: address.host,
       port: address.port,

@@ -18,9 +18,6 @@ export interface Lease {
 /** What the fleet knows of one replica. Only Fleet and Supervisor write it. */
 export class Member {
   state: ReplicaState = 'starting';
-  instance: Instance | undefined;
-  /** The id of an instance that the engine says has ended. */
-  endedId: string | undefined;
   readonly leases = new Set<Lease>();
   /** Heartbeats missed in a row. */
   missed = 0;
@@ -28,19 +25,50 @@ export class Member {
   deaths = 0;
   restarts = 0;
   readySinceMs = 0;
+  /** Not before then is it started again when it waits for that. */
+  restartAtMs = 0;
+  /** Whether it is to be looked at before its next heartbeat is due. */
+  nudged = false;
   supervision = new AbortController();
   supervised: Promise<void> = Promise.resolve();
+  #instance: Instance | undefined;
+  #run = new AbortController();
   #nap = new AbortController();
   #idle: (() => void) | undefined;
 
-  constructor(readonly spec: InstanceSpec) {}
+  /** `spec` is what its next instance is started from. */
+  constructor(public spec: InstanceSpec) {}
 
   get name(): string {
     return this.spec.name;
   }
 
-  /** Ends the supervisor's pause, so that it looks at the member now. */
+  /** The instance that is looked after; undefined when there is none, or none that lives. */
+  get instance(): Instance | undefined {
+    return this.#instance;
+  }
+
+  /** Aborts when the instance is found to be no more: what waits for it to answer waits in vain. */
+  get run(): AbortSignal {
+    return this.#run.signal;
+  }
+
+  /** A new instance takes the place of the one before. */
+  began(instance: Instance): void {
+    this.#run = new AbortController();
+    this.#instance = instance;
+    this.missed = 0;
+  }
+
+  ended(): void {
+    this.#instance = undefined;
+    this.#run.abort();
+    this.nudge();
+  }
+
+  /** Asks the supervisor to look at the member soon. */
   nudge(): void {
+    this.nudged = true;
     this.#nap.abort();
   }
 

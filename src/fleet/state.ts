@@ -3,7 +3,7 @@
  *
  *   starting ──▶ ready ◀──▶ ejected          waiting: died, and its restart is put off (back-off)
  *      │  ▲        │           │             draining: leaves; leases end, then it is stopped
- *      ▼  └────────┴──▶ waiting ◀┘           any but gone ──▶ draining ──▶ gone
+ *      ▼  └────────┴──▶ waiting ◀┘           any but gone ──▶ draining ──▶ gone; or back to ejected, where the leave fails
  */
 export type ReplicaState = 'starting' | 'ready' | 'ejected' | 'waiting' | 'draining' | 'gone';
 
@@ -18,7 +18,7 @@ export type ReplicaEvent =
   | 'restarted'
   /** It was asked to leave. */
   | 'left'
-  /** The leave could not be carried out: the replica stays a member. */
+  /** The leave could not be carried out: the replica stays a member, and is back when it answers. */
   | 'stayed'
   /** Its instance was removed. */
   | 'removed';
@@ -29,7 +29,7 @@ const TABLE: Readonly<Record<ReplicaState, Partial<Record<ReplicaEvent, ReplicaS
   ejected: { answered: 'ready', died: 'waiting', left: 'draining' },
   waiting: { restarted: 'starting', left: 'draining' },
   // No "answered" here: a heartbeat that comes in late must never put a leaving replica back on the ring.
-  draining: { removed: 'gone', stayed: 'waiting' },
+  draining: { removed: 'gone', stayed: 'ejected' },
   gone: {},
 };
 

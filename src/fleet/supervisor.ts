@@ -1,4 +1,4 @@
-import { EngineGone, StartFailed, type Instance, type Runtime } from '../runtime/runtime.ts';
+import { EngineGone, StartFailed, type Address, type Instance, type Runtime } from '../runtime/runtime.ts';
 import { restartDelayMs, STABLE_AFTER_MS } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Heartbeat } from './heartbeat.ts';
@@ -12,6 +12,8 @@ const READY_POLL_MAX_MS = 250;
 /** Bounds of a heartbeat's deadline, which is otherwise its interval: a busy machine is not a dead replica. */
 const HEARTBEAT_DEADLINE_MIN_MS = 500;
 const HEARTBEAT_DEADLINE_MAX_MS = 2000;
+/** From one heartbeat to the next when requests that fail ask for it: each of thousands a second may. */
+const NUDGED_GAP_MS = 100;
 /** How soon a restart is tried again when it was the engine that did not answer. */
 const ENGINE_RETRY_MS = 500;
 
@@ -57,8 +59,7 @@ export class Supervisor {
 
   /** Starts an instance and waits until it answers. Throws what the runtime throws, or StartFailed. */
   async bringUp(member: Member, signal: AbortSignal): Promise<void> {
-    const { runtime, clock, heartbeat, heartbeatPath, startTimeoutMs } = this.#options;
-    const deadline = clock.now() + startTimeoutMs;
+    const { runtime, clock, heartbeatPath, startTimeoutMs } = this.#options;
     const late = new StartFailed(`did not answer ${heartbeatPath} within ${startTimeoutMs} ms`);
     const timeout = new AbortController();
     const bound = AbortSignal.any([signal, timeout.signal]);
@@ -66,32 +67,28 @@ export class Supervisor {
     void clock.sleep(startTimeoutMs, bound).then(() => timeout.abort(late));
     try {
       const instance = await runtime.start(member.spec, bound);
-      member.instance = instance;
-      member.missed = 0;
-      const { address } = instance;
-      if (address === undefined) throw new StartFailed('has no address that can be reached from here');
-      for (let wait = READY_POLL_FIRST_MS; ; wait = Math.min(wait * 1.5, READY_POLL_MAX_MS)) {
-        if (member.endedId === instance.id) throw new StartFailed('ended before it was ready');
-        const left = deadline - clock.now();
-        if (left <= 0) throw late;
-        const result = await heartbeat(address, heartbeatPath, Math.min(this.#deadlineMs, left), bound);
-        if (signal.aborted) throw new StartFailed('was given up');
-        if (result === 'answered') return;
-        await clock.sleep(Math.min(wait, Math.max(1, deadline - clock.now())), bound);
-      }
+      member.began(instance);
+      await this.#firstAnswer(member, instance, bound);
     } catch (error) {
+      if (signal.aborted) throw new StartFailed('was given up');
       throw timeout.signal.aborted && !(error instanceof EngineGone) ? late : error;
     } finally {
       timeout.abort();
     }
   }
 
-  /** Takes note that the member's instance is no more; its loop starts the next one. */
-  bury(member: Member, why: string): void {
+  /** Takes note that the member died; its loop starts the next instance when the back-off has passed. */
+  died(member: Member, why: string): void {
     member.deaths++;
+    member.restartAtMs = this.#options.clock.now() + restartDelayMs(member.deaths);
+    this.bury(member, why);
+  }
+
+  /** Takes note that the member has no instance, and not by a death of its own: no back-off is added. */
+  bury(member: Member, why: string): void {
     this.#options.step(member, 'died', why);
+    member.ended();
     member.lose();
-    member.nudge();
   }
 
   /** Takes a ready member off the ring until a heartbeat is answered again. */
@@ -101,15 +98,39 @@ export class Supervisor {
   }
 
   async #run(member: Member, signal: AbortSignal): Promise<void> {
+    const { clock, log, heartbeatIntervalMs } = this.#options;
     while (!signal.aborted) {
-      if (member.state === 'waiting') await this.#restart(member, signal);
-      else await this.#beat(member, signal);
+      try {
+        if (member.state === 'waiting') await this.#restart(member, signal);
+        else await this.#beat(member, signal);
+      } catch (error) {
+        // A bug; but a member without its loop would never be healed again.
+        log.error(
+          { replica: member.name, state: member.state, err: error },
+          'unexpected error in a supervisor',
+        );
+        await clock.sleep(heartbeatIntervalMs, signal);
+      }
+    }
+  }
+
+  async #firstAnswer(member: Member, instance: Instance, signal: AbortSignal): Promise<void> {
+    const { clock, heartbeat, heartbeatPath } = this.#options;
+    const { address } = instance;
+    if (address === undefined) throw new StartFailed('has no address that can be reached from here');
+    const bound = AbortSignal.any([signal, member.run]);
+    for (let wait = READY_POLL_FIRST_MS; ; wait = Math.min(wait * 1.5, READY_POLL_MAX_MS)) {
+      const result = await heartbeat(address, heartbeatPath, this.#deadlineMs, bound);
+      if (member.instance !== instance) throw new StartFailed('ended before it was ready');
+      signal.throwIfAborted();
+      if (result === 'answered') return;
+      await clock.sleep(wait, bound);
     }
   }
 
   async #restart(member: Member, signal: AbortSignal): Promise<void> {
     const { clock, step, log } = this.#options;
-    await clock.sleep(restartDelayMs(member.deaths), signal);
+    await clock.sleep(Math.max(0, member.restartAtMs - clock.now()), signal);
     if (signal.aborted) return;
     step(member, 'restarted', 'heal');
     try {
@@ -123,42 +144,56 @@ export class Supervisor {
       const why = error instanceof Error ? error.message : String(error);
       log.warn({ replica: member.name, deaths: member.deaths, why }, 'replica could not be started again');
       if (error instanceof EngineGone) {
-        step(member, 'died', why);
-        await clock.sleep(ENGINE_RETRY_MS, signal);
-      } else {
+        // Not its fault: it is tried again as soon as the engine is back, however often it died before.
+        member.restartAtMs = clock.now() + ENGINE_RETRY_MS;
         this.bury(member, why);
+      } else {
+        this.died(member, why);
       }
     }
   }
 
   async #beat(member: Member, signal: AbortSignal): Promise<void> {
-    const { clock, heartbeat, heartbeatPath, heartbeatIntervalMs, heartbeatFailures, step, look } =
-      this.#options;
+    const { clock, heartbeat, heartbeatPath, heartbeatFailures, step, look } = this.#options;
+    // Who is ready or ejected has an instance, and an instance without an address never gets that far.
     const instance = member.instance as Instance;
-    const { address } = instance;
-    const began = clock.now();
-    // Taken before the heartbeat is sent: a nudge that comes while it is under way must not be lost.
-    const nap = member.napSignal();
-    const result =
-      address === undefined ? 'refused' : await heartbeat(address, heartbeatPath, this.#deadlineMs, signal);
+    const beganMs = clock.now();
+    // Before the heartbeat is sent: a nudge that comes while it is under way asks for the next one.
+    member.nudged = false;
+    const result = await heartbeat(
+      instance.address as Address,
+      heartbeatPath,
+      this.#deadlineMs,
+      AbortSignal.any([signal, member.run]),
+    );
+    // Only now is known whether anybody still wants to hear of it.
     if (signal.aborted || member.instance !== instance) return;
-    const { state } = member;
-    if (state !== 'ready' && state !== 'ejected') return;
     if (result === 'answered') {
       member.missed = 0;
-      if (state === 'ejected') {
+      if (member.state === 'ejected') {
         member.readySinceMs = clock.now();
         step(member, 'answered', 'answers again');
       } else if (clock.now() - member.readySinceMs >= STABLE_AFTER_MS) member.deaths = 0;
     } else {
       member.missed++;
       if (result === 'refused') look();
-      if (state === 'ready' && (result === 'refused' || member.missed >= heartbeatFailures))
+      if (member.state === 'ready' && (result === 'refused' || member.missed >= heartbeatFailures))
         this.eject(member, result === 'refused' ? 'connection refused' : 'missed heartbeats');
       // As many again, off the ring, to come back on its own; then it is replaced.
-      else if (state === 'ejected' && member.missed >= 2 * heartbeatFailures)
-        return this.bury(member, 'did not come back');
+      else if (member.state === 'ejected' && member.missed >= 2 * heartbeatFailures)
+        this.died(member, 'did not come back');
     }
-    await clock.sleep(Math.max(0, heartbeatIntervalMs - (clock.now() - began)), nap);
+    await this.#pause(member, instance, beganMs, signal);
+  }
+
+  /** Until the next heartbeat is due, or until there is nothing more to wait for. */
+  async #pause(member: Member, instance: Instance, beganMs: number, signal: AbortSignal): Promise<void> {
+    const { clock, heartbeatIntervalMs } = this.#options;
+    while (!signal.aborted && member.instance === instance) {
+      const gapMs = member.nudged ? Math.min(NUDGED_GAP_MS, heartbeatIntervalMs) : heartbeatIntervalMs;
+      const leftMs = beganMs + gapMs - clock.now();
+      if (leftMs <= 0) return;
+      await clock.sleep(leftMs, member.napSignal());
+    }
   }
 }

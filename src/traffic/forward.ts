@@ -8,12 +8,14 @@ import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
 
 /** A reply of known length up to this is looked at once before it is passed on: most are whole by then. */
 const WHOLE_REPLY_BYTES_MAX = 64 * 1024;
+/** Statuses whose replies have no body, whatever their fields say (RFC 9110, section 15). */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
-/** The request could not be answered by any replica; `status` says why. */
+/** The request could not be answered by any replica, or is none that can be sent on; `status` says why. */
 export class ForwardError extends Error {
   override readonly name = 'ForwardError';
   constructor(
-    readonly status: 502 | 503 | 504,
+    readonly status: 400 | 502 | 503 | 504,
     message: string,
   ) {
     super(message);
@@ -27,6 +29,16 @@ export interface ForwarderOptions {
   readonly config: Pick<Config, 'hashKey' | 'replyHeaderTimeoutMs'>;
 }
 
+/** What every attempt at one request sends. */
+interface Message {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: Headers;
+  readonly body: ReplayableBody | undefined;
+  /** Aborts when the client goes away. */
+  readonly client: AbortSignal;
+}
+
 /** Sends requests of the control port to the replica that owns their key, over the platform's own HTTP client. */
 export class Forwarder {
   readonly #options: ForwarderOptions;
@@ -38,7 +50,8 @@ export class Forwarder {
 
   /**
    * Resolves with the replica's reply, its body still streaming. Throws ForwardError: 503 where no replica is on the
-   * ring or too many requests are in flight, 502 or 504 where none that may be asked replies.
+   * ring or too many requests are in flight, 502 or 504 where none that may be asked replies, 400 where the request
+   * cannot be sent on.
    */
   async forward(request: Request, peer: string): Promise<Response> {
     if (this.#inFlight >= SENDS_MAX)
@@ -52,8 +65,13 @@ export class Forwarder {
   }
 
   async #tryInOrder(request: Request, peer: string): Promise<Response> {
-    const url = new URL(request.url);
     const { method } = request;
+    const target = targetOf(request.url);
+    const url = target === undefined ? null : URL.parse(request.url);
+    if (target === undefined || url === null)
+      throw new ForwardError(400, 'Only a request for a path, with a valid Host, can be forwarded');
+    if (losesBody(request))
+      throw new ForwardError(400, `A ${method} with a body cannot be forwarded: send it as POST`);
     const key =
       keyOf({ url, headers: request.headers, peer }, this.#options.config.hashKey) ?? crypto.randomUUID();
     const body = request.body === null ? undefined : new ReplayableBody(request.body);
@@ -61,6 +79,7 @@ export class Forwarder {
       address: peer,
       host: request.headers.get('host') ?? url.host,
     });
+    const message: Message = { method, target, headers, body, client: request.signal };
     const tried = new Set<string>();
     let reached = 0;
     let last: Failure | undefined;
@@ -71,7 +90,7 @@ export class Forwarder {
         throw new ForwardError(failureStatus(last), 'No replica answered this request');
       }
       tried.add(lease.replica);
-      const outcome = await this.#attempt(request, url, headers, body, lease);
+      const outcome = await this.#attempt(message, lease);
       if (outcome instanceof Response) return outcome;
       last = outcome;
       if (last !== 'refused') reached++;
@@ -80,61 +99,107 @@ export class Forwarder {
     }
   }
 
-  async #attempt(
-    request: Request,
-    url: URL,
-    headers: Headers,
-    body: ReplayableBody | undefined,
-    lease: Lease,
-  ): Promise<Response | Failure> {
+  async #attempt(message: Message, lease: Lease): Promise<Response | Failure> {
     const { send, config } = this.#options;
-    const { method } = request;
+    const { method, target, headers, body, client } = message;
     const attempt = new AbortController();
     let failure: Failure | undefined;
     const giveUp = (why: Failure): void => {
       failure ??= why;
       attempt.abort();
     };
-    const onClientGone = (): void => giveUp('broken');
-    const deadline = setTimeout(() => giveUp('silent'), config.replyHeaderTimeoutMs);
-    // Only what may go elsewhere is called off when its replica leaves the ring: a POST has nowhere better to be.
-    if (isIdempotent(method) && (body?.whole ?? true)) lease.onLost = () => giveUp('lost');
-    request.signal.addEventListener('abort', onClientGone);
+    const onClientGone = (): void => attempt.abort();
+    const patience = new Patience(config.replyHeaderTimeoutMs, () => giveUp('silent'));
+    lease.onLost = () => {
+      // Only what may go elsewhere is called off when its replica leaves the ring: the rest has nowhere better to be.
+      if (isIdempotent(method) && (body?.whole ?? true)) giveUp('lost');
+    };
+    client.addEventListener('abort', onClientGone);
     try {
       const reply = await send(
         {
           address: lease.address,
           method,
-          target: url.pathname + url.search,
+          target,
           headers,
-          body: body?.open() ?? null,
-          fresh: !isIdempotent(method),
+          // A slow upload is no silence of the replica's: it has until its timeout after the last that it took.
+          body: body?.open(() => patience.renew()) ?? null,
+          fresh: !isIdempotent(method) || body !== undefined,
         },
         attempt.signal,
       );
-      return await passOn(reply, lease, method);
+      patience.end();
+      return await passOn(reply, lease, message);
     } catch (error) {
-      const refused = error instanceof UpstreamError && error.refused;
-      failure ??= refused ? 'refused' : 'broken';
+      // Also where it was the reply that could not be passed on: no more of it is to come.
+      attempt.abort();
+      lease.release();
+      if (client.aborted) return new Response(null, { status: 499 });
+      failure ??= error instanceof UpstreamError && error.refused ? 'refused' : 'broken';
       if (failure === 'refused') lease.unreachable();
       else lease.suspect();
-      lease.release();
-      return request.signal.aborted ? new Response(null, { status: 499 }) : failure;
+      return failure;
     } finally {
-      clearTimeout(deadline);
+      patience.end();
       lease.onLost = undefined;
-      request.signal.removeEventListener('abort', onClientGone);
+      client.removeEventListener('abort', onClientGone);
     }
   }
 }
 
+/**
+ * Path and query as they came; URL would drop the "?" of an empty query. Undefined where there is no path to begin
+ * with, as in CONNECT: put behind an address, `@other.example` would make it another one.
+ */
+function targetOf(url: string): string | undefined {
+  return /^https?:\/\/[^/?#]*(\/[^#]*)/i.exec(url)?.[1];
+}
+
+/** Whether the request came with a body that the platform's server does not hand on: without it, it would be another request. */
+function losesBody({ method, headers, body }: Request): boolean {
+  return (
+    (method === 'GET' || method === 'HEAD') &&
+    body === null &&
+    (headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0)
+  );
+}
+
+/** Calls `onOver` when it was neither renewed nor ended for `ms`. */
+class Patience {
+  #timer: ReturnType<typeof setTimeout>;
+  #ended = false;
+
+  constructor(
+    readonly ms: number,
+    readonly onOver: () => void,
+  ) {
+    this.#timer = setTimeout(onOver, ms);
+  }
+
+  renew(): void {
+    if (this.#ended) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.onOver, this.ms);
+  }
+
+  end(): void {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+  }
+}
+
 /** The client's view of a reply. Its lease ends with its body. Throws where the reply breaks before any of it was passed on. */
-async function passOn(reply: Response, lease: Lease, method: string): Promise<Response> {
-  const headers = replyHeaders(reply.headers, lease.replica);
+async function passOn(reply: Response, lease: Lease, { method, client }: Message): Promise<Response> {
   const { status, statusText } = reply;
-  if (reply.body === null || method === 'HEAD') {
+  // Replicas can send what Response does not know, such as 999.
+  if (status < 200 || status > 599) throw new UpstreamError(false);
+  const headers = replyHeaders(reply.headers, lease.replica);
+  const respond = (body: BodyInit | null): Response => new Response(body, { status, statusText, headers });
+  if (reply.body === null || method === 'HEAD' || BODILESS.has(status)) {
+    const bare = respond(null);
+    await reply.body?.cancel();
     lease.release();
-    return new Response(null, { status, statusText, headers });
+    return bare;
   }
   const reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> = reply.body.getReader();
   const length = Number(headers.get('content-length') ?? Number.NaN);
@@ -142,38 +207,66 @@ async function passOn(reply: Response, lease: Lease, method: string): Promise<Re
   if (length <= WHOLE_REPLY_BYTES_MAX) {
     first = (await reader.read()).value ?? new Uint8Array();
     if (first.byteLength === length) {
+      // Bun would name a type for bytes that came without one.
+      const whole = respond(headers.has('content-type') ? first : streamOf(first));
       lease.release();
-      return new Response(first, { status, statusText, headers });
+      return whole;
     }
   }
-  return new Response(relay(reader, first, lease), { status, statusText, headers });
+  return respond(relay({ reader, first, lease, client }));
 }
 
-function relay(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  first: Uint8Array | undefined,
-  lease: Lease,
-): ReadableStream<Uint8Array> {
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (bytes.byteLength > 0) controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+}
+
+interface Relayed {
+  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly first: Uint8Array | undefined;
+  readonly lease: Lease;
+  readonly client: AbortSignal;
+}
+
+function relay({ reader, first, lease, client }: Relayed): ReadableStream<Uint8Array> {
+  let held = true;
+  const end = (): void => {
+    if (!held) return;
+    held = false;
+    client.removeEventListener('abort', onClientGone);
+    lease.release();
+  };
+  // A server whose client has gone may drop the reply unread, and then never cancels it.
+  const onClientGone = (): void => {
+    end();
+    reader.cancel().catch(() => {});
+  };
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         if (first !== undefined && first.byteLength > 0) controller.enqueue(first);
+        client.addEventListener('abort', onClientGone);
+        if (client.aborted) onClientGone();
       },
       async pull(controller) {
         try {
           const { done, value } = await reader.read();
           if (!done) return controller.enqueue(value);
-          lease.release();
+          end();
           controller.close();
         } catch (error) {
           // An error, not an end: the client must see that the message broke.
-          lease.release();
+          end();
           lease.suspect();
           controller.error(error);
         }
       },
       async cancel(reason) {
-        lease.release();
+        end();
         await reader.cancel(reason);
       },
     },
