@@ -22,6 +22,9 @@ let askedAtMs: number | undefined;
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
 void watchLineage(() => stop('SIGTERM'));
+// A bug in one request must not end the service of all others; it is told in full.
+for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+  process.on(event, (error: unknown) => log.error({ err: error }, `a bug in Ringmaster: ${event}`));
 
 try {
   const ringmaster = await opening;

@@ -130,6 +130,41 @@ describe('start', () => {
   );
 });
 
+describe('an add of which one replica can not start', () => {
+  test(
+    'adds none, says so, and leaves no process behind',
+    async () => {
+      const server = `exec "${process.execPath}" src/replica/main.ts`;
+      const ringmaster = await spawnRingmaster({
+        RUNTIME: 'process',
+        START_TIMEOUT_MS: '3000',
+        // Both ways of not starting: ending at once, and never answering.
+        REPLICA_COMMAND: `/bin/sh -c 'case $SERVER_ID in ends) exit 3;; silent) exec sleep 1000;; *) ${server};; esac'`,
+      });
+      const before = await childrenOf(ringmaster.pid);
+      for (const hostnames of [
+        ['good', 'ends'],
+        ['good', 'silent'],
+      ]) {
+        const reply = await fetch(`${ringmaster.url}/add`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ n: 3, hostnames }),
+        });
+        expect([reply.status, reply.headers.get('retry-after')]).toEqual([503, '1']);
+        expect(await reply.json()).toEqual({
+          message: '<Error> A replica could not be started or stopped: nothing was added, the log says why',
+          status: 'failure',
+        });
+        expect(await (await fetch(`${ringmaster.url}/rep`)).json()).toMatchObject({ N: 3 });
+        expect(await childrenOf(ringmaster.pid)).toEqual(before);
+      }
+      expect(await ringmaster.end('SIGTERM')).toBe(0);
+    },
+    PATIENCE_MS,
+  );
+});
+
 describe('exit', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
     '%s ends it with status 0 and leaves nothing',
