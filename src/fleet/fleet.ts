@@ -267,7 +267,7 @@ export class Fleet {
       await Promise.all(names.map((name) => this.#sweeping.get(name)));
       await eachAtMost(STARTS_AT_ONCE_MAX, members, async (member) => {
         try {
-          if (!signal.aborted) await this.#supervisor.bringUp(member, signal);
+          await this.#supervisor.bringUp(member, signal);
         } catch (error) {
           // Those that are given up on account of another have nothing to tell.
           if (!signal.aborted)
@@ -276,7 +276,6 @@ export class Fleet {
           throw error;
         }
       });
-      if (this.#closing.signal.aborted) throw new Unavailable('Ringmaster is shutting down');
       await runtime.commit(names);
       const lost = members.find((member) => member.instance === undefined);
       if (lost !== undefined) throw new Unavailable(`Replica ${lost.name} ended before all were ready`);
@@ -294,7 +293,6 @@ export class Fleet {
   /** Makes a member of one that joins: what is started under its name from here on replaces it. */
   #admit(member: Member): void {
     member.spec = { ...member.spec, committed: true };
-    member.readySinceMs = this.#options.clock.now();
     this.#joining.delete(member.name);
     this.#members.set(member.name, member);
   }
@@ -308,7 +306,6 @@ export class Fleet {
       // They stay members: those still alive answer their next heartbeat, the others are healed.
       this.#step(members, 'stayed', 'could not be removed');
       for (const member of members) {
-        member.missed = 0;
         if (member.instance === undefined) this.#supervisor.bury(member, 'has no instance any more');
         if (!this.#closing.signal.aborted) this.#supervisor.watch(member);
       }
@@ -436,6 +433,7 @@ export class Fleet {
 
   #refusal(error: unknown, consequence: string): FleetError {
     if (error instanceof FleetError) return error;
+    if (this.#closing.signal.aborted) return new Unavailable(`Ringmaster is shutting down: ${consequence}`);
     if (error instanceof EngineGone)
       return new Unavailable(`The engine that runs the replicas does not answer: ${consequence}`);
     if (error instanceof NameInUse)

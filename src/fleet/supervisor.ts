@@ -59,7 +59,7 @@ export class Supervisor {
 
   /** Starts an instance and waits until it answers. Throws what the runtime throws, or StartFailed. */
   async bringUp(member: Member, signal: AbortSignal): Promise<void> {
-    const { runtime, clock, heartbeatPath, startTimeoutMs } = this.#options;
+    const { runtime, clock, heartbeatPath, startTimeoutMs, look } = this.#options;
     const late = new StartFailed(`did not answer ${heartbeatPath} within ${startTimeoutMs} ms`);
     const timeout = new AbortController();
     const bound = AbortSignal.any([signal, timeout.signal]);
@@ -68,6 +68,8 @@ export class Supervisor {
     try {
       const instance = await runtime.start(member.spec, bound);
       member.began(instance);
+      // The news of its end may have come already, when nobody knew yet that it is ours.
+      look();
       await this.#firstAnswer(member, instance, bound);
     } catch (error) {
       if (signal.aborted) throw new StartFailed('was given up');

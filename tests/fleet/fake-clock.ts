@@ -1,0 +1,119 @@
+import type { Clock } from '../../src/fleet/clock.ts';
+
+/** Wake-ups in a row without time going on; what sleeps that often for nothing would keep a CPU busy. */
+const WAKES_AT_ONE_TIME_MAX = 5000;
+
+interface Sleeper {
+  readonly dueMs: number;
+  wake(): void;
+}
+
+export interface FakeClockOptions {
+  /** Which of `count` sleepers that are due at the same time wakes first; without it, who slept first. */
+  readonly tie?: (count: number) => number;
+}
+
+/**
+ * Time that goes on only when it is told to. What is due wakes one at a time, in order, and everything that follows
+ * from it without waiting has happened before the next one wakes: the same calls give the same run.
+ */
+export class FakeClock implements Clock {
+  /** By due time, then by when they went to sleep. */
+  readonly #sleepers: Sleeper[] = [];
+  readonly #tie: (count: number) => number;
+  #nowMs = 0;
+  #wakes = 0;
+  #wakesNow = 0;
+
+  constructor({ tie = () => 0 }: FakeClockOptions = {}) {
+    this.#tie = tie;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (!(ms >= 0)) throw new RangeError(`Nobody can sleep for ${ms} ms`);
+    return new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve();
+      const wake = (): void => {
+        this.#sleepers.splice(this.#sleepers.indexOf(sleeper), 1);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      const sleeper: Sleeper = { dueMs: this.#nowMs + ms, wake };
+      const after = this.#sleepers.findIndex((other) => other.dueMs > sleeper.dueMs);
+      this.#sleepers.splice(after === -1 ? this.#sleepers.length : after, 0, sleeper);
+      signal?.addEventListener('abort', wake);
+    });
+  }
+
+  /** How many sleep. */
+  get sleepers(): number {
+    return this.#sleepers.length;
+  }
+
+  /** How many have slept to the end of their time since the clock was made. */
+  get wakes(): number {
+    return this.#wakes;
+  }
+
+  /** When the next sleeper is due; undefined when nobody sleeps. */
+  get nextDueMs(): number | undefined {
+    return this.#sleepers[0]?.dueMs;
+  }
+
+  /** Lets everything happen that waits for no time: an immediate runs when all microtasks have run. */
+  settle(): Promise<void> {
+    return new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+
+  /** Lets `ms` go by. */
+  async advance(ms: number): Promise<void> {
+    const target = this.#nowMs + ms;
+    await this.settle();
+    for (let next = this.nextDueMs; next !== undefined && next <= target; next = this.nextDueMs) {
+      this.#goTo(next);
+      this.#wakeOne(next);
+      await this.settle();
+    }
+    this.#goTo(target);
+  }
+
+  /** Lets time go by until `pending` has settled, then is what it is. Throws when that takes more than `limitMs`. */
+  async until<T>(pending: Promise<T>, limitMs = 120_000): Promise<T> {
+    const outcome = { settled: false };
+    const note = (): void => {
+      outcome.settled = true;
+    };
+    pending.then(note, note);
+    await this.settle();
+    const lastMs = this.#nowMs + limitMs;
+    while (!outcome.settled) {
+      const next = this.nextDueMs;
+      if (next === undefined) throw new Error('It waits for something that no passing of time brings about');
+      if (next > lastMs) throw new Error(`It has not happened within ${limitMs} ms`);
+      this.#goTo(next);
+      this.#wakeOne(next);
+      await this.settle();
+    }
+    return pending;
+  }
+
+  #goTo(ms: number): void {
+    if (ms > this.#nowMs) this.#wakesNow = 0;
+    this.#nowMs = ms;
+  }
+
+  #wakeOne(dueMs: number): void {
+    this.#wakes++;
+    if (++this.#wakesNow > WAKES_AT_ONE_TIME_MAX)
+      throw new Error(`Somebody wakes for ever at ${dueMs} ms: a loop without a pause`);
+    const later = this.#sleepers.findIndex((sleeper) => sleeper.dueMs > dueMs);
+    const due = later === -1 ? this.#sleepers.length : later;
+    this.#sleepers[this.#tie(due)]?.wake();
+  }
+}

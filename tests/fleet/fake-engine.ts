@@ -1,0 +1,170 @@
+import type { Address, Instance, InstanceSpec } from '../../src/runtime/runtime.ts';
+import { NameInUse, StartFailed } from '../../src/runtime/runtime.ts';
+import type { FakeClock } from './fake-clock.ts';
+
+/** What becomes of a start, once the engine is asked to carry it out. */
+export type StartFault =
+  /** It is refused. */
+  | 'fails'
+  /** It ends by its being given up only. */
+  | 'hangs'
+  /** The instance ends as soon as it runs. */
+  | 'ends'
+  | 'has no address'
+  | undefined;
+
+/** How a running instance takes heartbeats. */
+export type Health = 'well' | 'failing' | 'silent' | 'refusing';
+
+/** One container, as the engine holds it. */
+export interface Container {
+  readonly spec: InstanceSpec;
+  readonly id: string;
+  readonly address: Address | undefined;
+  /** When it begins to answer; infinity: never. */
+  readonly answersAtMs: number;
+  committed: boolean;
+  state: Instance['state'];
+  health: Health;
+}
+
+/** What happens to the news of a change. */
+export type Events = 'told' | 'lost' | 'repeated';
+
+/**
+ * An engine that holds containers: the part of the world that outlives a Ringmaster. Tests change it behind the
+ * fleet's back; a FakeRuntime is the fleet's way to it.
+ */
+export class FakeEngine {
+  /** What one way of a call takes, to the engine or back from it, in ms. */
+  latencyMs: () => number = () => 0;
+  /** How long a container takes from its start until it answers, in ms. */
+  bootMs: (spec: InstanceSpec) => number = () => 1;
+  /** How long the engine takes over a start before it runs, in ms, whether it is given up or not. */
+  startMs: (spec: InstanceSpec) => number = () => 0;
+  /** How long a container that is asked to end takes to do so, in ms. */
+  stopMs: (name: string) => number = () => 0;
+  startFault: (spec: InstanceSpec) => StartFault = () => undefined;
+  /** Thrown when the container of that name is to be committed. */
+  commitFault: (name: string) => Error | undefined = () => undefined;
+  /** Thrown when the containers of that name are to be removed. */
+  removeFault: (name: string) => Error | undefined = () => undefined;
+  events: Events = 'told';
+  /** How the address of a container that is no more takes a heartbeat: a process's port refuses, a container's is silent. */
+  deadAre: 'refusing' | 'silent' = 'refusing';
+  /** Whether it answers nothing at all. */
+  gone = false;
+  /** Names that something else has. */
+  readonly foreign = new Set<string>();
+  /** Heartbeats that were sent to its containers. */
+  heartbeats = 0;
+  readonly watchers = new Set<() => void>();
+  /** What must never happen, should it have. */
+  readonly violations: string[] = [];
+  readonly #clock: FakeClock;
+  readonly #containers = new Map<string, Container>();
+  #nextId = 1;
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock;
+  }
+
+  all(): Container[] {
+    return [...this.#containers.values()];
+  }
+
+  named(name: string): Container[] {
+    return this.all().filter((one) => one.spec.name === name);
+  }
+
+  /** The one container of that name that has not ended; throws where there is none. */
+  live(name: string): Container {
+    const found = this.named(name).find((one) => one.state !== 'ended');
+    if (found === undefined) throw new Error(`No container of ${name} is alive`);
+    return found;
+  }
+
+  /** Who has the address, dead or alive. */
+  at({ host, port }: Address): Container | undefined {
+    return this.all().find((one) => one.address?.host === host && one.address.port === port);
+  }
+
+  /** Ends a container, as a crash would. */
+  kill(name: string): void {
+    this.live(name).state = 'ended';
+    this.tell();
+  }
+
+  /** Ends and removes a container. */
+  vanish(name: string): void {
+    this.#containers.delete(this.live(name).id);
+    this.tell();
+  }
+
+  pause(name: string): void {
+    this.live(name).state = 'paused';
+    this.tell();
+  }
+
+  resume(name: string): void {
+    this.live(name).state = 'running';
+    this.tell();
+  }
+
+  /** What a run of ours left behind, or another Ringmaster. */
+  plant(spec: InstanceSpec, state: Instance['state'] = 'running'): Container {
+    const one = this.create(spec, undefined);
+    one.state = state;
+    return one;
+  }
+
+  /** Throws NameInUse or StartFailed. */
+  create(spec: InstanceSpec, fault: StartFault): Container {
+    if (spec.committed && this.foreign.has(spec.name)) throw new NameInUse(`${spec.name} is not ours`);
+    if (fault === 'fails') throw new StartFailed('no such image');
+    if (this.named(spec.name).some((one) => one.state !== 'ended'))
+      this.violations.push(`two containers of ${spec.name} are alive`);
+    const number = this.#nextId++;
+    const container: Container = {
+      spec,
+      id: `container-${number}`,
+      address: fault === 'has no address' ? undefined : { host: '10.0.0.1', port: number },
+      answersAtMs: this.#clock.now() + this.bootMs(spec),
+      committed: spec.committed,
+      state: fault === 'ends' ? 'ended' : 'running',
+      health: 'well',
+    };
+    this.#containers.set(container.id, container);
+    this.tell();
+    return container;
+  }
+
+  /** Throws NameInUse, StartFailed or the planned fault. */
+  commit(name: string): void {
+    const fault = this.commitFault(name);
+    if (fault !== undefined) throw fault;
+    if (this.foreign.has(name)) throw new NameInUse(`${name} is not ours`);
+    const [one] = this.named(name);
+    if (one === undefined) throw new StartFailed(`no such container: ${name}`);
+    one.committed = true;
+    this.tell();
+  }
+
+  /** Gone already is success. Throws the planned fault. */
+  remove(id: string): void {
+    const one = this.#containers.get(id);
+    if (one === undefined) return;
+    const fault = this.removeFault(one.spec.name);
+    if (fault !== undefined) throw fault;
+    this.#containers.delete(id);
+    this.tell();
+  }
+
+  tell(): void {
+    if (this.events === 'lost' || this.gone) return;
+    for (let times = this.events === 'repeated' ? 3 : 1; times > 0; times--)
+      queueMicrotask(() => {
+        for (const wake of this.watchers) wake();
+      });
+  }
+}

@@ -1,0 +1,143 @@
+import {
+  EngineGone,
+  NameInUse,
+  StartFailed,
+  type Instance,
+  type InstanceSpec,
+  type Runtime,
+} from '../../src/runtime/runtime.ts';
+import type { FakeClock } from './fake-clock.ts';
+import type { Container, FakeEngine } from './fake-engine.ts';
+
+const NEVER = new Promise<never>(() => {});
+
+export interface FakeRuntimeOptions {
+  readonly engine: FakeEngine;
+  readonly clock: FakeClock;
+  readonly durable?: boolean;
+}
+
+/**
+ * The fleet's way to a FakeEngine. As with a real one each verb is several calls, and time goes by and things happen
+ * between them: what a list shows is old when it arrives, and a removal removes what had the name when it asked.
+ */
+export class FakeRuntime implements Runtime {
+  readonly kind = 'docker';
+  readonly durable: boolean;
+  readonly calls = { list: 0, start: 0, commit: 0, stop: 0, close: 0 };
+  readonly #engine: FakeEngine;
+  readonly #clock: FakeClock;
+  readonly #unwatch = new Set<() => void>();
+  #cut = false;
+
+  constructor({ engine, clock, durable = true }: FakeRuntimeOptions) {
+    this.#engine = engine;
+    this.#clock = clock;
+    this.durable = durable;
+  }
+
+  /** As when the process dies that it belongs to: what is under way goes no further, and nobody hears of it. */
+  cut(): void {
+    this.#cut = true;
+    for (const unwatch of this.#unwatch) unwatch();
+  }
+
+  async list(): Promise<Instance[]> {
+    this.#begin('list');
+    return this.#call(() => this.#engine.all().map(view));
+  }
+
+  async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
+    this.#begin('start');
+    const engine = this.#engine;
+    for (const one of await this.#call(() => engine.named(spec.name)))
+      await this.#call(() => engine.remove(one.id));
+    if (!spec.committed && (await this.#call(() => engine.foreign.has(spec.name))))
+      throw new NameInUse(`${spec.name} is not ours`);
+    await this.#wait(engine.startMs(spec));
+    if (signal.aborted) throw new StartFailed('was given up');
+    const fault = engine.startFault(spec);
+    if (fault === 'hangs') {
+      await aborted(signal);
+      await this.#wait(0);
+      throw new StartFailed('was given up');
+    }
+    let created: Container | undefined;
+    try {
+      const container = await this.#call(() => (created = engine.create(spec, fault)));
+      if (signal.aborted) throw new StartFailed('was given up');
+      return view(container);
+    } catch (error) {
+      const { id } = created ?? {};
+      if (id !== undefined) await this.#call(() => engine.remove(id)).catch(() => {});
+      throw error;
+    }
+  }
+
+  async commit(names: readonly string[]): Promise<void> {
+    this.#begin('commit');
+    for (const name of names) await this.#call(() => this.#engine.commit(name));
+  }
+
+  async stop(name: string, graceMs: number): Promise<void> {
+    this.#begin('stop');
+    const engine = this.#engine;
+    if (!(graceMs >= 0)) engine.violations.push(`${name} is given ${graceMs} ms to end`);
+    for (const one of await this.#call(() => engine.named(name))) {
+      if (graceMs > 0 && one.state === 'running') await this.#wait(Math.min(graceMs, engine.stopMs(name)));
+      await this.#call(() => engine.remove(one.id));
+    }
+  }
+
+  watch(wake: () => void): () => void {
+    const { watchers } = this.#engine;
+    const told = (): void => wake();
+    const unwatch = (): void => void watchers.delete(told);
+    watchers.add(told);
+    this.#unwatch.add(unwatch);
+    // As a real one, which wakes whenever its stream of events has been opened.
+    queueMicrotask(told);
+    return unwatch;
+  }
+
+  close(_keep: boolean): Promise<void> {
+    this.#begin('close');
+    return Promise.resolve();
+  }
+
+  #begin(verb: keyof FakeRuntime['calls']): void {
+    if (this.calls.close > 0) this.#engine.violations.push(`${verb} is called after close`);
+    this.calls[verb]++;
+  }
+
+  /** One call: its way there, what the engine does, and the way of the answer. */
+  async #call<T>(act: () => T): Promise<T> {
+    await this.#wait(this.#engine.latencyMs());
+    this.#needEngine();
+    const result = act();
+    await this.#wait(this.#engine.latencyMs());
+    this.#needEngine();
+    return result;
+  }
+
+  #needEngine(): void {
+    if (this.#engine.gone) throw new EngineGone('connection refused');
+  }
+
+  async #wait(ms: number): Promise<void> {
+    if (ms > 0) await this.#clock.sleep(ms);
+    else await Promise.resolve();
+    if (this.#cut) await NEVER;
+  }
+}
+
+function view({ spec, id, state, address, committed }: Container): Instance {
+  return { ...spec, committed, id, state, address: address === undefined ? undefined : { ...address } };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
