@@ -34,7 +34,9 @@ describe('docker compose', () => {
     return stdout;
   };
   const docker = async (command: string): Promise<string> =>
-    (await Bun.$`docker ${command.split(' ').map((word) => word.replace('json.', 'json .'))}`.quiet().text()).trim();
+    (
+      await Bun.$`docker ${command.split(' ').map((word) => word.replace('json.', 'json .'))}`.quiet().text()
+    ).trim();
   const json = async (path: string, method = 'GET', body?: object): Promise<unknown> => {
     const sent =
       body === undefined
@@ -59,9 +61,7 @@ describe('docker compose', () => {
     async () => {
       expect(await json('/rep')).toEqual({ N: 3, replicas: ['server-1', 'server-2', 'server-3'] });
       for (const i of [1, 2, 3]) {
-        const networks = await docker(
-          `inspect -f {{json.NetworkSettings.Networks}} ${PROJECT}-server-${i}`,
-        );
+        const networks = await docker(`inspect -f {{json.NetworkSettings.Networks}} ${PROJECT}-server-${i}`);
         expect(Object.keys(JSON.parse(networks) as object)).toEqual([`${PROJECT}_default`]);
       }
     },
@@ -126,7 +126,8 @@ describe('docker compose', () => {
       >;
       expect(image['User']).toBe('bun');
       expect(image['Healthcheck']).toBeDefined();
-      const health = (): Promise<string> => docker(`inspect -f {{.State.Health.Status}} ${PROJECT}-ringmaster-1`);
+      const health = (): Promise<string> =>
+        docker(`inspect -f {{.State.Health.Status}} ${PROJECT}-ringmaster-1`);
       await eventually(async () => (await health()) === 'healthy');
       // Nothing but what production needs.
       const packages = await docker(`run --rm ringmaster:0.1.0 ls node_modules`);
