@@ -21,7 +21,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Seconds after which it is worth asking again. */
+/** Seconds after which it is worth asking again, where the error does not say. */
 const RETRY_AFTER_S = 1;
 
 /** What is known of an error that Elysia hands over: its own ones are told apart by their code. */
@@ -32,11 +32,12 @@ export interface Thrown {
 
 /** The reply to an error: the one place where errors become statuses. What is not known here is a 500 that says nothing. */
 export function failureReply(thrown: Thrown): Response {
-  const { status, message, headers } = explain(thrown);
+  const { status, message, headers, retryAfterS } = explain(thrown);
+  const waitS = retryAfterS ?? (status === 503 ? RETRY_AFTER_S : undefined);
   const body: Failure = { message: `<Error> ${message}`, status: 'failure' };
   return Response.json(body, {
     status,
-    headers: { ...headers, ...(status === 503 ? { 'retry-after': String(RETRY_AFTER_S) } : {}) },
+    headers: { ...headers, ...(waitS === undefined ? {} : { 'retry-after': String(waitS) }) },
   });
 }
 
@@ -49,6 +50,7 @@ interface Explained {
   readonly status: FailureStatus;
   readonly message: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly retryAfterS?: number | undefined;
 }
 
 function explain({ code, error }: Thrown): Explained {

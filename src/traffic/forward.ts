@@ -260,8 +260,8 @@ function relay({ reader, first, lease, client }: Relayed): ReadableStream<Uint8A
           controller.close();
         } catch (error) {
           // An error, not an end: the client must see that the message broke.
+          if (held) lease.suspect();
           end();
-          lease.suspect();
           controller.error(error);
         }
       },

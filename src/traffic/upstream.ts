@@ -88,11 +88,18 @@ export const sendByNodeHttp: Send = ({ address, method, target, headers, body, f
         reject(new UpstreamError(false));
       }
     });
+    // A protocol that nobody asked for.
+    outgoing.on('upgrade', (_, socket) => {
+      socket.destroy();
+      reject(new UpstreamError(false));
+    });
     if (body === null) return void outgoing.end();
     // Not a byte is taken from the client before there is a connection to give it to. Deno tells of a second one when
     // it sends a request again.
     outgoing.once('socket', (socket) => {
       const pump = (): void => {
+        // The replica may refuse a body by its head alone.
+        outgoing.flushHeaders();
         pipeline(Readable.fromWeb(body as unknown as NodeReadableStream<Uint8Array>), outgoing, (error) => {
           if (error) reject(upstreamError(error));
         });
