@@ -13,6 +13,7 @@ const sources = [...new Bun.Glob('src/**/*.ts').scanSync(ROOT)].sort();
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   main: ['announce', 'app', 'config', 'lineage', 'log', 'ringmaster'],
   edge: ['app', 'config', 'log', 'ringmaster'],
+  gate: ['config', 'log', 'runtime'],
   announce: ['config', 'log', 'ringmaster'],
   ringmaster: ['app', 'config', 'fleet', 'log', 'runtime'],
   app: ['api', 'config', 'docs', 'fleet', 'log', 'traffic'],

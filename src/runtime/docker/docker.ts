@@ -1,4 +1,8 @@
-import Docker, { type ContainerInfo, type ContainerInspectInfo } from 'dockerode';
+import Docker, {
+  type ContainerCreateOptions,
+  type ContainerInfo,
+  type ContainerInspectInfo,
+} from 'dockerode';
 import type { Log } from '../../log.ts';
 import {
   NameInUse,
@@ -10,18 +14,22 @@ import {
 } from '../runtime.ts';
 import { call, found, unlessGone } from './engine.ts';
 import { watchEvents } from './events.ts';
-import { ensureImage, OWN_IMAGE, SAMPLE_COMMAND } from './image.ts';
-import { containerName, createTemplate, joiningName, LABEL, type TemplateSource } from './template.ts';
+import { ensureImage } from './image.ts';
+import {
+  containerName,
+  createTemplate,
+  joiningName,
+  LABEL,
+  templateSource,
+  type ReplicaOptions,
+  type TemplateSource,
+} from './template.ts';
 import { findVantage, type Vantage } from './vantage.ts';
 
 /** Lines of a dead replica's output that go to the log. */
 const OUTPUT_KEPT_LINES = 10;
 
-export interface DockerRuntimeOptions {
-  readonly cluster: string;
-  readonly image: string | undefined;
-  readonly command: readonly string[] | undefined;
-  readonly replicaPort: number;
+export interface DockerRuntimeOptions extends ReplicaOptions {
   readonly log: Log;
   /** For tests; otherwise found out. */
   readonly vantage?: Vantage;
@@ -45,25 +53,14 @@ export class DockerRuntime implements Runtime {
 
   /** Throws EngineGone where no engine answers, StartFailed where image or network can't be had. */
   static async open(options: DockerRuntimeOptions): Promise<DockerRuntime> {
-    const { cluster, command, replicaPort, log } = options;
+    const { cluster, log } = options;
     const docker = new Docker();
-    const image = options.image ?? OWN_IMAGE;
     await call(docker.ping());
-    await ensureImage(docker, image, log);
     const vantage = options.vantage ?? (await findVantage(docker));
-    const beside = vantage.from === 'beside';
-    const network = beside ? vantage.network : cluster;
-    if (!beside) await ensureNetwork(docker, network, cluster);
-    const source: TemplateSource = {
-      cluster,
-      image,
-      command: command ?? (options.image === undefined ? SAMPLE_COMMAND : undefined),
-      replicaPort,
-      network,
-      alias: beside ? vantage.alias : true,
-      publish: vantage.from === 'published',
-    };
-    log.debug({ image, vantage }, 'docker runtime');
+    const source = templateSource(options, vantage);
+    await ensureImage(docker, source.image, log);
+    if (vantage.from !== 'beside') await ensureNetwork(docker, source.network, cluster);
+    log.debug({ image: source.image, vantage }, 'docker runtime');
     return new DockerRuntime(docker, source, vantage, log);
   }
 
@@ -81,8 +78,9 @@ export class DockerRuntime implements Runtime {
     if (!spec.committed && (await this.#exists(containerName(cluster, spec.name))))
       throw new NameInUse(`container ${containerName(cluster, spec.name)} is not ours`);
     if (signal.aborted) throw new StartFailed('was given up');
-    const template = createTemplate(this.#source, spec);
-    const container = await call(this.#docker.createContainer(template));
+    const container = await call(
+      this.#docker.createContainer(createCall(createTemplate(this.#source, spec))),
+    );
     try {
       await call(container.start());
       const info = await call(container.inspect());
@@ -198,6 +196,15 @@ export class DockerRuntime implements Runtime {
       // Only for the log: that it is gone by now changes nothing.
     }
   }
+}
+
+/** Told apart for dockerode, which otherwise says the whole template again in the query, where the engine reads a name. */
+function createCall(template: ContainerCreateOptions): ContainerCreateOptions {
+  const parts: ContainerCreateOptions & { readonly _query: object; readonly _body: object } = {
+    _query: { name: template.name },
+    _body: template,
+  };
+  return parts;
 }
 
 /** The text of a log without the 8-byte frame headers with which Docker tells stdout from stderr. */

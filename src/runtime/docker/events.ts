@@ -6,7 +6,12 @@ const RECONNECT_MS = 500;
 const SUBSCRIBED_MS = 200;
 /** An event comes a moment before the engine's list shows what it tells of; by then it does. */
 const LISTED_MS = 100;
-const ACTIONS = ['die', 'pause', 'unpause', 'destroy', 'rename', 'start'];
+const ACTIONS = ['die', 'pause', 'unpause', 'destroy', 'rename', 'start'] as const;
+
+/** Of all that the engine tells, what is about our containers and may change what its list shows. */
+export function eventFilters(cluster: string): Record<string, string[]> {
+  return { type: ['container'], event: [...ACTIONS], label: [`${LABEL.cluster}=${cluster}`] };
+}
 
 /**
  * Calls `wake` whenever the engine reports something of our containers, and after every reconnection, since what
@@ -25,7 +30,7 @@ export function watchEvents(docker: Docker, cluster: string, wake: () => void): 
     timer = setTimeout(wake, SUBSCRIBED_MS);
     try {
       const stream = await docker.getEvents({
-        filters: { type: ['container'], event: ACTIONS, label: [`${LABEL.cluster}=${cluster}`] },
+        filters: eventFilters(cluster),
         abortSignal: closed.signal,
       });
       stream.on('data', onEvent);

@@ -1,5 +1,7 @@
 import type { ContainerCreateOptions } from 'dockerode';
 import type { InstanceSpec } from '../runtime.ts';
+import { OWN_IMAGE, SAMPLE_COMMAND } from './image.ts';
+import type { Vantage } from './vantage.ts';
 
 export const LABEL = {
   cluster: 'ringmaster.cluster',
@@ -17,6 +19,16 @@ const TMP_MAX_BYTES = 16 * 1024 * 1024;
 const LOG_FILE_MAX = '10m';
 const LOG_FILES_MAX = '3';
 
+/** What configuration says of replicas. */
+export interface ReplicaOptions {
+  readonly cluster: string;
+  /** Undefined: the project's own. */
+  readonly image: string | undefined;
+  /** Undefined: the sample server in the project's own image, in any other what that starts by itself. */
+  readonly command: readonly string[] | undefined;
+  readonly replicaPort: number;
+}
+
 /** Everything a replica's container is made of that configuration decides. */
 export interface TemplateSource {
   readonly cluster: string;
@@ -29,6 +41,21 @@ export interface TemplateSource {
   readonly alias: boolean;
   /** Publishes the replica's port on the engine's loopback, for where its own address can't be reached. */
   readonly publish: boolean;
+}
+
+/** One function for Ringmaster and for its gate, which compares: what they read from one environment must agree. */
+export function templateSource(options: ReplicaOptions, vantage: Vantage): TemplateSource {
+  const { cluster, image, command, replicaPort } = options;
+  const beside = vantage.from === 'beside';
+  return {
+    cluster,
+    image: image ?? OWN_IMAGE,
+    command: command ?? (image === undefined ? SAMPLE_COMMAND : undefined),
+    replicaPort,
+    network: beside ? vantage.network : cluster,
+    alias: beside ? vantage.alias : true,
+    publish: vantage.from === 'published',
+  };
 }
 
 /** A member's container. */
