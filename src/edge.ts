@@ -14,7 +14,8 @@ interface ConnectionInfo {
 const config = parseConfig(process.env);
 const log = openLog(config.logLevel);
 const stopping = new AbortController();
-const opening = openRingmaster(config, log, stopping.signal);
+const forced = new AbortController();
+const opening = openRingmaster(config, log, { stopping: stopping.signal, forced: forced.signal });
 const app: Promise<App> = opening.then((ringmaster) => {
   log.info({ runtime: ringmaster.runtime, replicas: ringmaster.fleet.names() }, 'ready');
   return ringmaster.app;
@@ -28,7 +29,8 @@ app.catch((error: unknown) => {
 });
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
-  process.once(signal, () => {
+  process.on(signal, () => {
+    if (stopping.signal.aborted) return forced.abort();
     stopping.abort();
     void opening
       .then((ringmaster) => ringmaster.close())

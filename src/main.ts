@@ -17,7 +17,8 @@ const log = openLog(config.logLevel);
 const app = Promise.withResolvers<App>();
 const server = listen(config, app.promise, log);
 const stopping = new AbortController();
-const opening = openRingmaster(config, log, stopping.signal);
+const forced = new AbortController();
+const opening = openRingmaster(config, log, { stopping: stopping.signal, forced: forced.signal });
 let askedAtMs: number | undefined;
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
@@ -80,7 +81,7 @@ function stop(signal: keyof typeof SIGNAL_NUMBER): void {
   } else if (nowMs - askedAtMs > SIGNAL_ECHO_MS) {
     log.warn({}, 'forced to stop: what is in flight is cut');
     process.exitCode = 128 + SIGNAL_NUMBER[signal];
-    void opening.then((ringmaster) => ringmaster.fleet.force()).catch(() => {});
+    forced.abort();
   }
 }
 

@@ -11,36 +11,58 @@ import type { Runtime } from './runtime/runtime.ts';
 export interface Ringmaster {
   readonly app: App;
   readonly runtime: Runtime['kind'];
-  readonly fleet: Fleet;
+  readonly fleet: Pick<Fleet, 'names'>;
   /** Drains and removes the replicas, or keeps them where ON_EXIT says so. */
   close(): Promise<void>;
 }
 
+export interface Ends {
+  /** Gives up an opening that is under way. */
+  readonly stopping: AbortSignal;
+  /** Cuts what `close`, or an opening that is given up, waits for. */
+  readonly forced: AbortSignal;
+}
+
+/** For a runtime that is being opened, which can't be called off: an image that is being built may take minutes. */
+const RUNTIME_PATIENCE_MS = 500;
+
 /**
- * Opens runtime and fleet; resolves when the replicas are ready. `stopping` gives up, and then as on any error, which
- * is thrown, nothing is left behind. Throws StartFailed or FleetError, whose messages are for the operator.
+ * Opens runtime and fleet; resolves when the replicas are ready. On any error, which is thrown, nothing that was started
+ * is left behind. Throws StartFailed or FleetError, whose messages are for the operator.
  */
-export async function openRingmaster(config: Config, log: Log, stopping: AbortSignal): Promise<Ringmaster> {
-  const runtime = await openRuntime(config, log);
+export async function openRingmaster(
+  config: Config,
+  log: Log,
+  { stopping, forced }: Ends,
+): Promise<Ringmaster> {
+  const runtime = await unlessStopped(openRuntime(config, log), stopping);
   if (config.onExit === 'keep' && !runtime.durable)
     log.warn({}, 'ON_EXIT=keep has no effect: local processes end with Ringmaster');
   const fleet = new Fleet({ runtime, clock: systemClock, heartbeat: httpHeartbeat, log, config });
-  const giveUp = (): void => void fleet.close(false);
-  stopping.addEventListener('abort', giveUp);
+  const close = (): Promise<void> => fleet.close(config.onExit === 'keep');
+  stopping.addEventListener('abort', close);
+  forced.addEventListener('abort', () => fleet.force());
   try {
     stopping.throwIfAborted();
     await fleet.open();
     stopping.throwIfAborted();
   } catch (error) {
-    await fleet.close(false);
+    // What was adopted is not to blame for a start that failed, and serves the next one.
+    await (stopping.aborted ? close() : fleet.close(true));
     throw error;
   } finally {
-    stopping.removeEventListener('abort', giveUp);
+    stopping.removeEventListener('abort', close);
   }
-  return {
-    app: createApp({ fleet, config, log }),
-    runtime: runtime.kind,
-    fleet,
-    close: () => fleet.close(config.onExit === 'keep'),
-  };
+  return { app: createApp({ fleet, config, log }), runtime: runtime.kind, fleet, close };
+}
+
+async function unlessStopped<T>(opening: Promise<T>, stopping: AbortSignal): Promise<T> {
+  const stopped = Promise.withResolvers<never>();
+  const onStop = (): void => void setTimeout(() => stopped.reject(stopping.reason), RUNTIME_PATIENCE_MS);
+  stopping.addEventListener('abort', onStop);
+  try {
+    return await Promise.race([opening, stopped.promise]);
+  } finally {
+    stopping.removeEventListener('abort', onStop);
+  }
 }

@@ -1,5 +1,3 @@
-import { afterAll } from 'bun:test';
-
 /** Ringmaster as a process of its own, as a user starts it. */
 export interface Spawned {
   /** Base of its control port, without a slash at the end. */
@@ -15,23 +13,28 @@ export interface Spawned {
 
 const ROOT = new URL('..', import.meta.url).pathname;
 const live = new Set<Bun.Subprocess>();
-// A test that failed half-way must not leave a balancer behind.
-afterAll(async () => {
-  await Promise.all(
-    [...live].map((one) => {
-      one.kill('SIGTERM');
-      return one.exited;
-    }),
-  );
+// A test that failed half-way must not leave a balancer behind. Not by afterAll: in a module that several files import
+// it is called for the first of them only.
+process.on('exit', () => {
+  for (const one of live) one.kill('SIGTERM');
 });
 
 /** Variables of ours that the caller's own environment may have set. */
-const OURS = ['PORT', 'HOST', 'RUNTIME', 'REPLICAS', 'CLUSTER', 'ADMIN_TOKEN', 'HASH_KEY', 'MAX_REPLICAS'];
+const OURS: ReadonlySet<string> = new Set([
+  'PORT',
+  'HOST',
+  'RUNTIME',
+  'REPLICAS',
+  'CLUSTER',
+  'ADMIN_TOKEN',
+  'HASH_KEY',
+  'MAX_REPLICAS',
+]);
 
 export type Environment = Readonly<Record<string, string>>;
 
 export function environment(env: Environment): Record<string, string | undefined> {
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.includes(name)));
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.has(name)));
   return { ...inherited, PORT: '0', HOST: '127.0.0.1', ...env };
 }
 

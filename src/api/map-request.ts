@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import { Unavailable } from '../fleet/errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import { queryValue } from '../traffic/key.ts';
+import { queryValues } from '../traffic/key.ts';
 import { Refusal } from './errors.ts';
 import { bug, failure } from './schemas.ts';
 
@@ -12,10 +12,13 @@ export function mapRequestApi(fleet: Pick<Fleet, 'ring'>) {
     '/map_request',
     ({ request }) => {
       // The key is the text of the id, as it is for what is forwarded: "042" would be another key than 42.
-      const key = queryValue(new URL(request.url), 'id') ?? '';
+      const [key = '', ...others] = queryValues(new URL(request.url), 'id');
       const id = Number(key);
-      if (!Number.isSafeInteger(id) || String(id) !== key)
-        throw new Refusal(400, 'id must be a whole number in plain decimal digits, such as 42');
+      if (others.length > 0 || !Number.isSafeInteger(id) || String(id) !== key)
+        throw new Refusal(
+          400,
+          'id must be a whole number in plain decimal digits, such as 42, and be there once',
+        );
       const owner = fleet.ring.owner(key);
       if (owner === undefined) throw new Unavailable('No replica is ready: ask again, or /add some');
       return { request_id: id, mapped_server: owner };
@@ -32,7 +35,7 @@ export function mapRequestApi(fleet: Pick<Fleet, 'ring'>) {
         ),
         400: failure(
           'The id is missing, or is not a whole number',
-          'id must be a whole number in plain decimal digits, such as 42',
+          'id must be a whole number in plain decimal digits, such as 42, and be there once',
         ),
         ...bug,
         503: failure('No replica is ready', 'No replica is ready: ask again, or /add some'),

@@ -209,7 +209,6 @@ export class Fleet {
     this.#closing.abort();
     await this.#queue.close();
     this.#unwatch();
-    await this.#looking;
     const members = [...this.#members.values()];
     const kept = keep && runtime.durable;
     if (kept) await Promise.all(members.map((member) => this.#supervisor.release(member)));
@@ -217,7 +216,9 @@ export class Fleet {
       await this.#part(members, deadlineMs).catch((error: unknown) =>
         log.error({ why: reason(error) }, 'not every replica could be removed'),
       );
-    await runtime.close(kept);
+    await this.#looking;
+    await Promise.all(this.#sweeping.values());
+    await runtime.close(kept && members.length > 0);
   }
 
   async #takeOver(): Promise<void> {
@@ -408,15 +409,19 @@ export class Fleet {
       if (instance === undefined || member.instance !== instance) continue;
       this.#judge(member, found.get(instance.id)?.state ?? 'ended');
     }
-    for (const one of found.values()) {
-      if (namesBefore.has(one.name) || this.#members.has(one.name) || this.#joining.has(one.name)) continue;
-      log.warn({ replica: one.name }, 'removing an instance of ours that is no member');
-      // Where it fails, the next look finds it again.
-      const sweeping = runtime.stop(one.name, 0).catch(() => {});
-      this.#sweeping.set(one.name, sweeping);
-      await sweeping;
-      this.#sweeping.delete(one.name);
+    for (const { name } of found.values()) {
+      if (namesBefore.has(name) || this.#members.has(name) || this.#joining.has(name)) continue;
+      // Beside the looks, not in them: one that takes long to remove must not put off healing.
+      if (!this.#sweeping.has(name)) this.#sweeping.set(name, this.#sweep(name));
     }
+  }
+
+  async #sweep(name: string): Promise<void> {
+    const { runtime, log } = this.#options;
+    log.warn({ replica: name }, 'removing an instance of ours that is no member');
+    // Where it fails, a later look finds it again.
+    await runtime.stop(name, 0).catch(() => {});
+    this.#sweeping.delete(name);
   }
 
   #judge(member: Member, state: Instance['state']): void {

@@ -62,7 +62,7 @@ export function leaving(members: readonly string[], change: Change): string[] {
     throw new UnknownReplica(`Hostname ${unknown} is not a replica: /rep lists those that are`);
   if (n > members.length)
     throw new InvalidChange(
-      `Cannot remove ${n} of ${members.length} replicas: n must be ${members.length} or less`,
+      `Cannot remove ${n} of ${members.length} replicas: ask for no more than /rep lists`,
     );
   const names = new Set(hostnames.map((name) => known.get(fold(name)) as string));
   for (let i = members.length - 1; names.size < n; i--) names.add(members[i] as string);

@@ -10,7 +10,8 @@ export interface Runtime {
   list(): Promise<Instance[]>;
   /**
    * Starts a new instance, after removing whatever of ours is left under that name. Resolves once the engine runs it,
-   * which is before it answers. Throws EngineGone, NameInUse, StartFailed; then nothing is left behind.
+   * which is before it answers. Throws EngineGone, NameInUse, StartFailed; then nothing of one that was to join is left,
+   * and of a member whatever makes the next Ringmaster remember it.
    */
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>;
   /** Makes members of instances that were started uncommitted. Throws EngineGone, NameInUse. */

@@ -20,7 +20,7 @@ export function keyOf(request: Keyed, sources: readonly KeySource[]): string | u
 function from(source: KeySource, { url, headers, peer }: Keyed): string | undefined {
   switch (source.from) {
     case 'query':
-      return queryValue(url, source.name);
+      return queryValues(url, source.name)[0];
     case 'header':
       return headers.get(source.name) ?? undefined;
     case 'cookie':
@@ -32,9 +32,9 @@ function from(source: KeySource, { url, headers, peer }: Keyed): string | undefi
   }
 }
 
-/** The first value of a query parameter, percent-decoded; the same reading for /map_request and for what is forwarded. */
-export function queryValue(url: URL, name: string): string | undefined {
-  return url.searchParams.get(name) ?? undefined;
+/** The values of a query parameter, percent-decoded; the same reading for /map_request and for what is forwarded. */
+export function queryValues(url: URL, name: string): string[] {
+  return url.searchParams.getAll(name);
 }
 
 function cookieValue(cookies: string, name: string): string | undefined {

@@ -49,6 +49,14 @@ describe('the fake clock', () => {
     stop.abort();
   });
 
+  test('says so when two let time go by at once', async () => {
+    const clock = new FakeClock();
+    const advancing = clock.advance(10);
+    await expect(clock.advance(5)).rejects.toThrow('Somebody else');
+    await advancing;
+    expect(clock.now()).toBe(10);
+  });
+
   test('says so when what is waited for cannot come', async () => {
     await expect(new FakeClock().until(new Promise(() => {}))).rejects.toThrow('no passing of time');
   });

@@ -24,6 +24,7 @@ export class FakeClock implements Clock {
   #nowMs = 0;
   #wakes = 0;
   #wakesNow = 0;
+  #driven = false;
 
   constructor({ tie = () => 0 }: FakeClockOptions = {}) {
     this.#tie = tie;
@@ -72,35 +73,52 @@ export class FakeClock implements Clock {
   }
 
   /** Lets `ms` go by. */
-  async advance(ms: number): Promise<void> {
-    const target = this.#nowMs + ms;
-    await this.settle();
-    for (let next = this.nextDueMs; next !== undefined && next <= target; next = this.nextDueMs) {
-      this.#goTo(next);
-      this.#wakeOne(next);
+  advance(ms: number): Promise<void> {
+    return this.#drive(async () => {
+      const target = this.#nowMs + ms;
       await this.settle();
-    }
-    this.#goTo(target);
+      for (let next = this.nextDueMs; next !== undefined && next <= target; next = this.nextDueMs)
+        await this.#wakeAt(next);
+      this.#goTo(target);
+    });
   }
 
   /** Lets time go by until `pending` has settled, then is what it is. Throws when that takes more than `limitMs`. */
-  async until<T>(pending: Promise<T>, limitMs = 120_000): Promise<T> {
-    const outcome = { settled: false };
-    const note = (): void => {
-      outcome.settled = true;
-    };
-    pending.then(note, note);
-    await this.settle();
-    const lastMs = this.#nowMs + limitMs;
-    while (!outcome.settled) {
-      const next = this.nextDueMs;
-      if (next === undefined) throw new Error('It waits for something that no passing of time brings about');
-      if (next > lastMs) throw new Error(`It has not happened within ${limitMs} ms`);
-      this.#goTo(next);
-      this.#wakeOne(next);
+  until<T>(pending: Promise<T>, limitMs = 120_000): Promise<T> {
+    return this.#drive(async () => {
+      const outcome = { settled: false };
+      const note = (): void => {
+        outcome.settled = true;
+      };
+      pending.then(note, note);
       await this.settle();
+      const lastMs = this.#nowMs + limitMs;
+      while (!outcome.settled) {
+        const next = this.nextDueMs;
+        if (next === undefined)
+          throw new Error('It waits for something that no passing of time brings about');
+        if (next > lastMs) throw new Error(`It has not happened within ${limitMs} ms`);
+        await this.#wakeAt(next);
+      }
+      return pending;
+    });
+  }
+
+  /** Two who let time go by at once would each see it jump, and no run would be like the other. */
+  async #drive<T>(drive: () => Promise<T>): Promise<T> {
+    if (this.#driven) throw new Error('Somebody else lets time go by already');
+    this.#driven = true;
+    try {
+      return await drive();
+    } finally {
+      this.#driven = false;
     }
-    return pending;
+  }
+
+  async #wakeAt(ms: number): Promise<void> {
+    this.#goTo(ms);
+    this.#wakeOne(ms);
+    await this.settle();
   }
 
   #goTo(ms: number): void {

@@ -44,6 +44,8 @@ export class FakeEngine {
   startMs: (spec: InstanceSpec) => number = () => 0;
   /** How long a container that is asked to end takes to do so, in ms. */
   stopMs: (name: string) => number = () => 0;
+  /** How long the engine takes to remove a container, in ms. */
+  removeMs: (name: string) => number = () => 0;
   startFault: (spec: InstanceSpec) => StartFault = () => undefined;
   /** Thrown when the container of that name is to be committed. */
   commitFault: (name: string) => Error | undefined = () => undefined;

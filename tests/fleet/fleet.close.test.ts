@@ -15,12 +15,13 @@ describe('close', () => {
   test('drains and removes all, and refuses what comes later', async () => {
     const rig = await opened();
     const lease = rig.claim('server-2');
-    const closing = rig.close();
+    void rig.fleet.close(false);
     await rig.clock.settle();
     expect(rig.fleet.claim('key')).toBeUndefined();
     expect(await failure(rig.fleet.add({ n: 1, hostnames: [] }))).toBeInstanceOf(Unavailable);
+    expect(rig.held()).toContain('server-2');
     lease.release();
-    await closing;
+    await rig.close();
     expect(rig.held()).toEqual([]);
     expect(rig.fleet.names()).toEqual([]);
     for (const change of [
@@ -100,6 +101,21 @@ describe('close', () => {
     expect(rig.held()).toHaveLength(3);
   });
 
+  test('drains while the engine takes long to remove what nobody wants, and ends after that', async () => {
+    const rig = await opened();
+    rig.engine.removeMs = (name) => (name === 'stray' ? 15_000 : 0);
+    rig.engine.plant(member('stray', 9));
+    await rig.clock.advance(100);
+    void rig.fleet.close(false);
+    await rig.clock.settle();
+    expect(rig.fleet.claim('key')).toBeUndefined();
+    await rig.clock.advance(10);
+    expect(rig.held()).toEqual(['stray']);
+    expect(rig.runtime.calls.close).toBe(0);
+    await rig.close();
+    expect(rig.held()).toEqual([]);
+  });
+
   test('lets a look that is under way end before the runtime is closed', async () => {
     const rig = await opened({ config: { replicas: 0 } });
     rig.engine.latencyMs = () => 50;
@@ -156,6 +172,13 @@ describe('close that keeps', () => {
     await rig.open();
     expect(rig.fleet.names()).toEqual(['server-1', 'server-3', 'server-4']);
     expect(rig.engine.all()).toEqual(before);
+  });
+
+  test('does not take the heartbeats that it calls off for missed ones', async () => {
+    const rig = await opened({ config: { heartbeatFailures: 1 }, heartbeatLatencyMs: () => 400 });
+    for (let beat = 0; beat < 5; beat++) await rig.clock.advance(130);
+    await rig.close(true);
+    expect(rig.fleet.ring.names).toEqual(['server-1', 'server-2', 'server-3']);
   });
 
   test('has no effect where instances do not outlive us', async () => {
@@ -240,9 +263,9 @@ describe('close at any moment', () => {
         (error: unknown) => error,
       );
       await rig.clock.advance(afterMs);
-      const closing = rig.close();
+      void rig.fleet.close(false);
       lease.release();
-      await closing;
+      await rig.close();
       const outcome = await removing;
       if (!Array.isArray(outcome)) expect(outcome).toBeInstanceOf(Unavailable);
       expect(rig.held()).toEqual([]);

@@ -41,6 +41,23 @@ describe('an instance of ours that is no member', () => {
     expect(rig.held()).toEqual(['server-1', 'server-2', 'server-3']);
   });
 
+  // The looks waited for each removal: an engine that took its time over a few leftovers was not asked any more what had
+  // become of the replicas.
+  test('and takes long to remove does not put off the healing of replicas', async () => {
+    const rig = await opened();
+    rig.engine.removeMs = (name) => (name.startsWith('stray') ? 15_000 : 0);
+    for (const name of ['stray-1', 'stray-2', 'stray-3']) rig.engine.plant(member(name, 9));
+    await rig.clock.advance(100);
+    rig.engine.deadAre = 'silent';
+    rig.engine.kill('server-2');
+    await rig.clock.advance(100);
+    expect(rig.view('server-2')).toMatchObject({ state: 'ready', restarts: 1 });
+    await rig.clock.advance(15_000);
+    expect(rig.held().toSorted()).toEqual(['server-1', 'server-2', 'server-3']);
+    // Each look finds them again; one removal of each is enough.
+    expect(rig.lines.filter((line) => line.message.includes('no member'))).toHaveLength(3);
+  });
+
   test('is never one that joins, leaves or was just started, however old the list is that is looked at', async () => {
     for (let seed = 1; seed <= 60; seed++) {
       const chance = new Chance(seed);

@@ -166,13 +166,32 @@ class World {
     // Nobody answers those who asked the one that died.
     this.changes.clear();
     this.removals = 0;
-    this.leases.clear();
-    calm(this);
-    await rig.open();
+    await this.reopen();
     const after = rig.fleet.names();
     // One that was just being started again may have had no container at that moment.
     for (const name of this.names) if (held.has(name) && !leaving) expect(after).toContain(name);
     this.names = after;
+  }
+
+  /** Ringmaster is stopped, and the next one takes over what it kept. */
+  async restart(): Promise<void> {
+    const { rig } = this;
+    await rig.close(true);
+    // Those who waited for their turn have been told by now.
+    await rig.clock.until(Promise.all(this.changes));
+    const held = this.names.filter((name) => rig.held().includes(name));
+    rig.restart();
+    await this.reopen();
+    const after = rig.fleet.names();
+    // A stray that looks like a member is one to who starts; where none is left, this start is like the first.
+    if (held.length > 0) expect(after.filter((name) => held.includes(name))).toEqual(held);
+    this.names = after;
+  }
+
+  async reopen(): Promise<void> {
+    this.leases.clear();
+    calm(this);
+    await this.rig.open();
   }
 
   /** Nothing fails any more; who is in has to be well again, and nothing else may be there. */
@@ -229,6 +248,7 @@ const ACTIONS = {
     (engine.commitFault = () => (chance.happens(0.3) ? new Error('disk full') : undefined)),
   removalFails: ({ rig: { engine }, chance }) =>
     (engine.removeFault = () => (chance.happens(0.3) ? new Error('device busy') : undefined)),
+  removalsSlow: ({ rig: { engine }, chance }) => (engine.removeMs = () => chance.below(2000)),
   nameTaken: ({ rig }, pick) => {
     if (rig.engine.named(`r${pick % 5}`).length === 0) rig.engine.foreign.add(`r${pick % 5}`);
   },
@@ -238,10 +258,11 @@ const ACTIONS = {
   },
   calm,
   crash: (world) => world.crash(),
+  restart: (world) => world.restart(),
 } as const satisfies Record<string, (world: World, pick: number) => unknown>;
 
 /** Crashes and calm are rare: most of what there is to find needs some time of trouble. */
-const RARE: readonly (keyof typeof ACTIONS)[] = ['calm', 'crash', 'engineGone', 'nameTaken'];
+const RARE: readonly (keyof typeof ACTIONS)[] = ['calm', 'crash', 'restart', 'engineGone', 'nameTaken'];
 const OFTEN: readonly (keyof typeof ACTIONS)[] = ['add', 'remove', 'claim', 'kill', 'engineBack'];
 const HEALTHS: readonly Health[] = ['well', 'failing', 'silent', 'refusing'];
 const START_FAULTS: readonly StartFault[] = [
@@ -264,6 +285,7 @@ function calm({ rig: { engine } }: World): void {
   engine.commitFault = () => undefined;
   engine.removeFault = () => undefined;
   engine.startMs = () => 0;
+  engine.removeMs = () => 0;
   engine.foreign.clear();
 }
 

@@ -227,7 +227,7 @@ export function endRigs(): void {
   ending = true;
   setDefaultTimeout(PATIENCE_MS);
   afterEach(async () => {
-    for (const rig of [...rigs]) await rig.end();
+    for (const rig of rigs) await rig.end();
   });
   afterAll(() => {
     ending = false;

@@ -156,8 +156,10 @@ describe('a replica that dies', () => {
 describe('the back-off', () => {
   test('doubles for one that keeps dying, up to its maximum, and is over when it has been stable', async () => {
     const rig = await opened();
+    await rig.clock.advance(2 * STABLE_AFTER_MS);
     const delayOfNext = async (): Promise<number> => {
       const { restarts } = rig.view('server-2');
+      await rig.clock.advance(3000);
       rig.engine.kill('server-2');
       return elapses(rig, () => rig.view('server-2').restarts > restarts);
     };
@@ -167,6 +169,18 @@ describe('the back-off', () => {
     await rig.clock.advance(STABLE_AFTER_MS + 2000);
     expect(await delayOfNext()).toBeLessThan(100);
     expect(await delayOfNext()).toBeWithin(500, 600);
+  });
+
+  test('is not over for one that was off the ring meanwhile', async () => {
+    const rig = await opened();
+    rig.engine.kill('server-2');
+    await rig.clock.advance(STABLE_AFTER_MS - 20_000);
+    rig.engine.live('server-2').health = 'failing';
+    await elapses(rig, () => rig.view('server-2').state === 'ejected');
+    rig.engine.live('server-2').health = 'well';
+    await rig.clock.advance(STABLE_AFTER_MS - 20_000);
+    rig.engine.kill('server-2');
+    expect(await elapses(rig, () => rig.view('server-2').restarts === 2)).toBeWithin(500, 600);
   });
 
   test('grows also where it is the start that fails', async () => {
@@ -316,6 +330,24 @@ describe('with the engine gone', () => {
     rig.engine.gone = true;
     await rig.clock.advance(60_000);
     rig.engine.gone = false;
+    expect(await elapses(rig, () => rig.view('server-2').state === 'ready')).toBeLessThanOrEqual(600);
+  });
+
+  test('one whose start timed out over that has not died once more', async () => {
+    const rig = await opened({ config: { startTimeoutMs: 1000 } });
+    rig.engine.startFault = () => 'fails';
+    rig.engine.kill('server-2');
+    await rig.clock.advance(40_000);
+    rig.engine.startFault = () => undefined;
+    const { start } = rig.runtime.calls;
+    rig.engine.latencyMs = () => 600;
+    await elapses(rig, () => rig.runtime.calls.start > start);
+    // By then the start has timed out, and its first call is on its way back.
+    await rig.clock.advance(1100);
+    rig.engine.gone = true;
+    await rig.clock.advance(200);
+    rig.engine.gone = false;
+    rig.engine.latencyMs = () => 0;
     expect(await elapses(rig, () => rig.view('server-2').state === 'ready')).toBeLessThanOrEqual(600);
   });
 

@@ -17,7 +17,9 @@ import { watchEvents } from './events.ts';
 import { ensureImage } from './image.ts';
 import {
   containerName,
+  containerNames,
   createTemplate,
+  healingName,
   joiningName,
   LABEL,
   templateSource,
@@ -33,6 +35,12 @@ export interface DockerRuntimeOptions extends ReplicaOptions {
   readonly log: Log;
   /** For tests; otherwise found out. */
   readonly vantage?: Vantage;
+}
+
+/** A container of ours, and what it is called. */
+interface Found {
+  readonly container: string;
+  readonly instance: Instance;
 }
 
 /** Replicas as containers. The engine is the database: labels and names say what is ours, nothing is kept elsewhere. */
@@ -69,27 +77,47 @@ export class DockerRuntime implements Runtime {
   }
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
-    for (const { instance } of await this.#ours(spec.name)) {
-      if (instance.state === 'ended') await this.#logEnd(instance);
-      await this.#remove(instance.id);
-    }
     const { cluster } = this.#source;
+    const replaced = await this.#clearFor(spec);
     // An add takes its final name only when it commits: what can't succeed then is refused now.
     if (!spec.committed && (await this.#exists(containerName(cluster, spec.name))))
       throw new NameInUse(`container ${containerName(cluster, spec.name)} is not ours`);
     if (signal.aborted) throw new StartFailed('was given up');
+    const own = replaced === undefined ? undefined : healingName(cluster, spec.name);
     const container = await call(
-      this.#docker.createContainer(createCall(createTemplate(this.#source, spec))),
+      this.#docker.createContainer(createCall(createTemplate(this.#source, spec, own))),
     );
     try {
+      if (replaced !== undefined) {
+        await this.#remove(replaced);
+        await call(container.rename({ name: containerName(cluster, spec.name) }));
+      }
       await call(container.start());
       const info = await call(container.inspect());
       if (signal.aborted) throw new StartFailed('was given up');
       return { ...spec, id: info.Id, state: 'running', address: this.#address(info) };
     } catch (error) {
-      await this.#remove(container.id).catch(() => {});
+      // A member's stays, started or not: it is all that the engine knows of the member.
+      if (!spec.committed) await this.#remove(container.id).catch(() => {});
       throw error;
     }
+  }
+
+  /**
+   * Removes what is left under the name. Of a member one container stays until the next is there, and has the member's
+   * name: a Ringmaster that is killed in between must find the member again. Gives the id of that one.
+   */
+  async #clearFor({ name, committed }: InstanceSpec): Promise<string | undefined> {
+    const final = containerName(this.#source.cluster, name);
+    const left = await this.#ours(name);
+    const kept = committed ? (left.find((one) => one.container === final) ?? left[0]) : undefined;
+    for (const { instance } of left) {
+      if (instance.state === 'ended') await this.#logEnd(instance);
+      if (instance.id !== kept?.instance.id) await this.#remove(instance.id);
+    }
+    if (kept !== undefined && kept.container !== final)
+      await call(this.#docker.getContainer(kept.instance.id).rename({ name: final }));
+    return kept?.instance.id;
   }
 
   async commit(names: readonly string[]): Promise<void> {
@@ -102,11 +130,10 @@ export class DockerRuntime implements Runtime {
 
   async stop(name: string, graceMs: number): Promise<void> {
     for (const { instance } of await this.#ours(name)) {
-      if (graceMs > 0 && instance.state === 'running')
-        await unlessGone(
-          this.#docker.getContainer(instance.id).stop({ t: Math.ceil(graceMs / 1000) }),
-          graceMs,
-        );
+      // The engine counts in whole seconds; less than half of one is none.
+      const graceS = Math.round(graceMs / 1000);
+      if (graceS > 0 && instance.state === 'running')
+        await unlessGone(this.#docker.getContainer(instance.id).stop({ t: graceS }), graceMs);
       await this.#remove(instance.id);
     }
   }
@@ -124,7 +151,7 @@ export class DockerRuntime implements Runtime {
   }
 
   /** Containers with our label value, our name and our image: nothing else is ever adopted or removed. */
-  async #ours(only?: string): Promise<{ instance: Instance }[]> {
+  async #ours(only?: string): Promise<Found[]> {
     const { cluster } = this.#source;
     const label = [`${LABEL.cluster}=${cluster}`, ...(only === undefined ? [] : [`${LABEL.name}=${only}`])];
     const infos = await call(this.#docker.listContainers({ all: true, filters: { label } }));
@@ -143,20 +170,19 @@ export class DockerRuntime implements Runtime {
     return inspected?.Config.Image === image;
   }
 
-  #instance(info: ContainerInfo): { instance: Instance }[] {
+  #instance(info: ContainerInfo): Found[] {
     const { cluster, network, replicaPort } = this.#source;
     const name = info.Labels[LABEL.name] ?? '';
     const order = Number(info.Labels[LABEL.order]);
     const join = info.Labels[LABEL.join] ?? '';
-    const committed = info.Names.includes(`/${containerName(cluster, name)}`);
-    if (!committed && !info.Names.includes(`/${joiningName(cluster, name)}`)) return [];
-    if (name === '' || !Number.isSafeInteger(order)) return [];
+    const container = containerNames(cluster, name).find((own) => info.Names.includes(`/${own}`));
+    if (container === undefined || name === '' || !Number.isSafeInteger(order)) return [];
+    const committed = container !== joiningName(cluster, name);
     const state = info.State === 'running' ? 'running' : info.State === 'paused' ? 'paused' : 'ended';
     const published = info.Ports.find((port) => port.PrivatePort === replicaPort)?.PublicPort;
     const ip = info.NetworkSettings.Networks[network]?.IPAddress;
-    return [
-      { instance: { name, order, join, committed, id: info.Id, state, address: this.#reach(ip, published) } },
-    ];
+    const address = this.#reach(ip, published);
+    return [{ container, instance: { name, order, join, committed, id: info.Id, state, address } }];
   }
 
   #address(info: ContainerInspectInfo): Address | undefined {

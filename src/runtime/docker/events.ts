@@ -4,8 +4,8 @@ import { LABEL } from './template.ts';
 const RECONNECT_MS = 500;
 /** By then the engine has taken the subscription. It says nothing, not even that, before its first event. */
 const SUBSCRIBED_MS = 200;
-/** An event comes a moment before the engine's list shows what it tells of; by then it does. */
-const LISTED_MS = 100;
+/** An event comes before the engine's list shows what it tells of: a moment, on a busy machine a second. */
+const LISTED_AFTER_MS = [100, 400, 1600] as const;
 const ACTIONS = ['die', 'pause', 'unpause', 'destroy', 'rename', 'start'] as const;
 
 /** Of all that the engine tells, what is about our containers and may change what its list shows. */
@@ -20,11 +20,11 @@ export function eventFilters(cluster: string): Record<string, string[]> {
 export function watchEvents(docker: Docker, cluster: string, wake: () => void): () => void {
   const closed = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let listed: ReturnType<typeof setTimeout> | undefined;
+  let listed: ReturnType<typeof setTimeout>[] = [];
   const onEvent = (): void => {
     wake();
-    clearTimeout(listed);
-    listed = setTimeout(wake, LISTED_MS);
+    for (const one of listed) clearTimeout(one);
+    listed = LISTED_AFTER_MS.map((ms) => setTimeout(wake, ms));
   };
   const connect = async (): Promise<void> => {
     timer = setTimeout(wake, SUBSCRIBED_MS);
@@ -52,6 +52,6 @@ export function watchEvents(docker: Docker, cluster: string, wake: () => void): 
   return () => {
     closed.abort();
     clearTimeout(timer);
-    clearTimeout(listed);
+    for (const one of listed) clearTimeout(one);
   };
 }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerInspectInfo } from 'dockerode';
 import { eventFilters } from './events.ts';
-import { containerName, createTemplate, joiningName, LABEL, type TemplateSource } from './template.ts';
+import { containerName, containerNames, createTemplate, LABEL, type TemplateSource } from './template.ts';
 
 /** A create with a very long REPLICA_COMMAND stays below this; no other call has a body worth the name. */
 export const BODY_MAX_BYTES = 256 * 1024;
@@ -123,8 +123,9 @@ function decideCreate(query: Query, body: unknown, source: TemplateSource): Verd
   const order = Number(at(labels, LABEL.order));
   const known = typeof name === 'string' && REPLICA.test(name) && typeof join === 'string';
   if (!known || !Number.isSafeInteger(order)) return { refuse: 'a container whose labels name no replica' };
-  const committed = at(body, 'name') === containerName(source.cluster, name);
-  const template = createTemplate(source, { name, join, order, committed });
+  const container = containerNames(source.cluster, name).find((own) => own === at(body, 'name'));
+  // Whether it is committed shows in its name alone.
+  const template = createTemplate(source, { name, join, order, committed: true }, container);
   if (isDeepStrictEqual(body, template) && isDeepStrictEqual(query, { name: template.name }))
     return { call: { method: 'POST', path: pathOf('/containers/create', query), body: template } };
   const differing = Object.entries(template).filter(
@@ -154,7 +155,7 @@ function decideContainer(id: string, action: string, query: Query, source: Templ
 /** The replica that a container is, by our label, our name and our image; undefined: it is none of ours. */
 function replicaOf({ Name, Config }: Inspected, { cluster, image }: TemplateSource): string | undefined {
   const name = Config.Labels?.[LABEL.name] ?? '';
-  const named = [containerName(cluster, name), joiningName(cluster, name)].some((own) => Name === `/${own}`);
+  const named = containerNames(cluster, name).some((own) => Name === `/${own}`);
   const ours = named && Config.Labels?.[LABEL.cluster] === cluster && Config.Image === image;
   return ours && REPLICA.test(name) ? name : undefined;
 }

@@ -68,15 +68,29 @@ export function joiningName(cluster: string, name: string): string {
   return `${cluster}.joining-${name}`;
 }
 
+/** A member's next container as long as the one that it replaces has the member's name. */
+export function healingName(cluster: string, name: string): string {
+  return `${cluster}.healing-${name}`;
+}
+
+/** Every name that a container of the replica can have. */
+export function containerNames(cluster: string, name: string): string[] {
+  return [containerName(cluster, name), healingName(cluster, name), joiningName(cluster, name)];
+}
+
 /**
  * The one way a replica's container is made. From the API comes a checked name and nothing else; the rest is
  * configuration. No capabilities, no new privileges, a read-only root, no socket, bounded in everything it can use.
  */
-export function createTemplate(source: TemplateSource, spec: InstanceSpec): ContainerCreateOptions {
+export function createTemplate(
+  source: TemplateSource,
+  spec: InstanceSpec,
+  container = (spec.committed ? containerName : joiningName)(source.cluster, spec.name),
+): ContainerCreateOptions {
   const { cluster, image, command, replicaPort, network, alias, publish } = source;
   const port = `${replicaPort}/tcp`;
   return {
-    name: (spec.committed ? containerName : joiningName)(cluster, spec.name),
+    name: container,
     Image: image,
     ...(command === undefined ? {} : { Cmd: [...command] }),
     Hostname: spec.name,

@@ -154,6 +154,39 @@ describe('containers', () => {
     PATIENCE_MS,
   );
 
+  // A Ringmaster that was killed between removing a dead container and creating the next one had lost the member.
+  test(
+    'a member whose healing was cut short is remembered, wherever that was',
+    async () => {
+      const names = async (): Promise<string[]> =>
+        (
+          await docker.listContainers({ all: true, filters: { label: [`ringmaster.cluster=${cluster}`] } })
+        ).flatMap((one) => one.Names);
+      const { id } = await runtime.start(spec('a'), NEVER);
+      await docker.getContainer(id).rename({ name: `${cluster}.healing-a` });
+      expect(await runtime.list()).toMatchObject([{ id, name: 'a', committed: true }]);
+      const { id: second } = await runtime.start(spec('a'), NEVER);
+      expect(await names()).toEqual([`/${cluster}-a`]);
+      const next = await docker.createContainer({
+        name: `${cluster}.healing-a`,
+        Image: OWN_IMAGE,
+        Labels: ours('a'),
+      });
+      expect((await runtime.list()).map((one) => [one.name, one.committed, one.id]).sort()).toEqual(
+        [
+          ['a', true, second],
+          ['a', true, next.id],
+        ].sort(),
+      );
+      const third = await runtime.start(spec('a'), NEVER);
+      expect(await names()).toEqual([`/${cluster}-a`]);
+      expect([second, next.id]).not.toContain(third.id);
+      await runtime.stop('a', 0);
+      expect(await names()).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
   test(
     'every name that the API takes is one that the engine takes',
     async () => {
