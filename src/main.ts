@@ -52,6 +52,10 @@ function listen({ host, port }: Config, ready: Promise<App>, to: Log): Bun.Serve
       // Two servers on one port would share its requests in silence.
       reusePort: false,
       idleTimeout: IDLE_TIMEOUT_S,
+      // What is forwarded is streamed, whatever its size; changes have a limit of their own.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      // Otherwise a reply that breaks prints our source on the terminal.
+      development: false,
       fetch: async (request, self) => {
         // A request under way takes as long as it takes; limits of its own apply where it is handled.
         self.timeout(request, 0);

@@ -20,8 +20,12 @@ const replicas = { image: undefined, command: undefined, replicaPort: 5000, clus
 const vantage = { from: 'beside', network: NAME, alias: true } as const;
 const spec = (name: string) => ({ name, order: 1, join: 'j', committed: true });
 
-const spawnGate = (env: Environment = {}): Promise<Spawned> =>
-  spawnRingmaster({ CLUSTER: NAME, GATE_NETWORK: NAME, GATE_PORT: '0', ...env }, GATE);
+const gates: Spawned[] = [];
+async function spawnGate(env: Environment = {}): Promise<Spawned> {
+  const gate = await spawnRingmaster({ CLUSTER: NAME, GATE_NETWORK: NAME, GATE_PORT: '0', ...env }, GATE);
+  gates.push(gate);
+  return gate;
+}
 
 /** The docker runtime, with nothing of the engine but a gate. */
 async function openThrough(
@@ -42,6 +46,7 @@ beforeAll(async () => {
   await docker.createNetwork({ Name: NAME });
 });
 afterAll(async () => {
+  for (const gate of gates) await gate.end('SIGTERM');
   for (const { Id } of await docker.listContainers({ all: true, filters: { name: [NAME] } }))
     await docker.getContainer(Id).remove({ force: true });
   await docker.getNetwork(NAME).remove();
@@ -304,51 +309,6 @@ describe('the gate’s own process', () => {
   });
 });
 
-// TODO(readme): goes once the README has it.
-const SNIPPET = `services:
-  gate:
-    # Built for the other service.
-    image: ringmaster:0.1.0
-    pull_policy: never
-    command: [bun, src/gate.ts]
-    environment:
-      # What the gate compares with: the same for both.
-      CLUSTER:
-      REPLICA_IMAGE:
-      REPLICA_PORT:
-      REPLICA_COMMAND:
-      LOG_LEVEL:
-      GATE_NETWORK: \${COMPOSE_PROJECT_NAME}_default
-    volumes:
-      - \${DOCKER_SOCKET:-/var/run/docker.sock}:/var/run/docker.sock
-    networks:
-      gate:
-        # The name of a replica begins with a letter or a digit: none can be called this and be asked in its place.
-        aliases: [_gate]
-    healthcheck:
-      test: [CMD, bun, -e, 'process.exit((await fetch("http://127.0.0.1:2375/_ping")).ok ? 0 : 1)']
-      interval: 2s
-    user: '0:0'
-    cap_drop: [ALL]
-    security_opt: ['no-new-privileges:true']
-    read_only: true
-    tmpfs: [/tmp]
-    pids_limit: 256
-    restart: unless-stopped
-  ringmaster:
-    depends_on:
-      gate:
-        condition: service_healthy
-    environment:
-      DOCKER_HOST: tcp://_gate:2375
-    volumes: !reset []
-    user: '1000:1000'
-    networks: [default, gate]
-networks:
-  gate:
-    internal: true
-`;
-
 describe('docker compose with the gate, as the README has it', () => {
   const project = `${NAME}-compose`;
   const ours = `ringmaster.cluster=${project}`;
@@ -380,7 +340,8 @@ describe('docker compose with the gate, as the README has it', () => {
     env = { ...process.env, PORT: String(port), CLUSTER: project };
     folder = await mkdtemp(`${tmpdir()}/${project}-`);
     const readme = await Bun.file(`${ROOT}README.md`).text();
-    const block = /```yaml\n([^`]*\n {2}gate:\n[^`]*)```/.exec(readme)?.[1] ?? SNIPPET;
+    const block = /```yaml\n([^`]*\n {2}gate:\n[^`]*)```/.exec(readme)?.[1];
+    if (block === undefined) throw new Error('README.md has no docker-compose.gate.yml');
     await Bun.write(`${folder}/docker-compose.gate.yml`, block);
     await compose('up', '--build', '--detach', '--wait');
   }, PATIENCE_MS);

@@ -8,8 +8,6 @@ import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
 
 /** A reply of known length up to this is looked at once before it is passed on: most are whole by then. */
 const WHOLE_REPLY_BYTES_MAX = 64 * 1024;
-/** Statuses whose replies have no body, whatever their fields say (RFC 9110, section 15). */
-const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** The request could not be answered by any replica, or is none that can be sent on; `status` says why. */
 export class ForwardError extends Error {
@@ -129,7 +127,7 @@ export class Forwarder {
         attempt.signal,
       );
       patience.end();
-      return await passOn(reply, lease, message);
+      return await passOn(reply, lease);
     } catch (error) {
       // Also where it was the reply that could not be passed on: no more of it is to come.
       attempt.abort();
@@ -189,17 +187,15 @@ class Patience {
 }
 
 /** The client's view of a reply. Its lease ends with its body. Throws where the reply breaks before any of it was passed on. */
-async function passOn(reply: Response, lease: Lease, { method, client }: Message): Promise<Response> {
+async function passOn(reply: Response, lease: Lease): Promise<Response> {
   const { status, statusText } = reply;
-  // Replicas can send what Response does not know, such as 999.
+  // Replicas can send what Response does not know, such as 999. Past this nothing can throw but a read.
   if (status < 200 || status > 599) throw new UpstreamError(false);
   const headers = replyHeaders(reply.headers, lease.replica);
   const respond = (body: BodyInit | null): Response => new Response(body, { status, statusText, headers });
-  if (reply.body === null || method === 'HEAD' || BODILESS.has(status)) {
-    const bare = respond(null);
-    await reply.body?.cancel();
+  if (reply.body === null) {
     lease.release();
-    return bare;
+    return respond(null);
   }
   const reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> = reply.body.getReader();
   const length = Number(headers.get('content-length') ?? Number.NaN);
@@ -208,12 +204,11 @@ async function passOn(reply: Response, lease: Lease, { method, client }: Message
     first = (await reader.read()).value ?? new Uint8Array();
     if (first.byteLength === length) {
       // Bun would name a type for bytes that came without one.
-      const whole = respond(headers.has('content-type') ? first : streamOf(first));
       lease.release();
-      return whole;
+      return respond(headers.has('content-type') ? first : streamOf(first));
     }
   }
-  return respond(relay({ reader, first, lease, client }));
+  return respond(relay(reader, first, lease));
 }
 
 function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
@@ -225,32 +220,21 @@ function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
   });
 }
 
-interface Relayed {
-  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
-  readonly first: Uint8Array | undefined;
-  readonly lease: Lease;
-  readonly client: AbortSignal;
-}
-
-function relay({ reader, first, lease, client }: Relayed): ReadableStream<Uint8Array> {
+/** Bytes that were read already, then the rest, as the client takes them. Releases the lease once, at whichever end. */
+function relay(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  first: Uint8Array | undefined,
+  lease: Lease,
+): ReadableStream<Uint8Array> {
   let held = true;
   const end = (): void => {
-    if (!held) return;
+    if (held) lease.release();
     held = false;
-    client.removeEventListener('abort', onClientGone);
-    lease.release();
-  };
-  // A server whose client has gone may drop the reply unread, and then never cancels it.
-  const onClientGone = (): void => {
-    end();
-    reader.cancel().catch(() => {});
   };
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         if (first !== undefined && first.byteLength > 0) controller.enqueue(first);
-        client.addEventListener('abort', onClientGone);
-        if (client.aborted) onClientGone();
       },
       async pull(controller) {
         try {
@@ -259,9 +243,10 @@ function relay({ reader, first, lease, client }: Relayed): ReadableStream<Uint8A
           end();
           controller.close();
         } catch (error) {
-          // An error, not an end: the client must see that the message broke.
+          // What fails after the client has gone is no fault of the replica's.
           if (held) lease.suspect();
           end();
+          // An error, not an end: the client must see that the message broke.
           controller.error(error);
         }
       },

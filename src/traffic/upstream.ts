@@ -22,7 +22,10 @@ export class UpstreamError extends Error {
   }
 }
 
-/** Sends one request; resolves with the head of the reply, its body a stream of the bytes as they came. Throws UpstreamError. */
+/**
+ * Sends one request; resolves with the head of the reply, its body a stream of the bytes as they came, null for HEAD
+ * and for statuses that have none. Throws UpstreamError.
+ */
 export type Send = (outgoing: Outgoing, signal: AbortSignal) => Promise<Response>;
 
 const REFUSED: ReadonlySet<unknown> = new Set([
@@ -100,9 +103,8 @@ export const sendByNodeHttp: Send = ({ address, method, target, headers, body, f
       const pump = (): void => {
         // The replica may refuse a body by its head alone.
         outgoing.flushHeaders();
-        pipeline(Readable.fromWeb(body as unknown as NodeReadableStream<Uint8Array>), outgoing, (error) => {
-          if (error) reject(upstreamError(error));
-        });
+        // Its errors are those of `outgoing`, too.
+        pipeline(Readable.fromWeb(body as unknown as NodeReadableStream<Uint8Array>), outgoing, () => {});
       };
       if (socket.connecting) socket.once('connect', pump);
       else pump();

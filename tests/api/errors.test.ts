@@ -213,7 +213,7 @@ describe('what Elysia finds wrong with a request', () => {
     expect(reply.text).not.toContain('secret');
   });
 
-  test.each(['', '?id=', '?id=x', '?id=1.5', '?id=1e400', '?id=%00', '?id=__proto__'])(
+  test.each(['', '?id=', '?id=x', '?id=1.5', '?id=1e400', '?id=1&id=2', '?id=%00', '?id=__proto__'])(
     '/map_request%s',
     async (query) => {
       const reply = await ask(`/map_request${query}`);

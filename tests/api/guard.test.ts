@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import * as fc from 'fast-check';
 import { connect } from 'node:net';
 import { Refusal } from '../../src/api/errors.ts';
@@ -12,6 +12,8 @@ import {
 } from '../../src/api/guard.ts';
 
 const SEED = 20260304;
+// Nothing here waits for time to pass; machines can be slow.
+setDefaultTimeout(30_000);
 const TOKEN = 'correct-horse-battery';
 const OPEN: Policy = { adminToken: undefined, allowedHosts: ['lb.example'] };
 const GUARDED: Policy = { ...OPEN, adminToken: TOKEN };

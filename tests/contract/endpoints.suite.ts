@@ -161,12 +161,15 @@ export function endpointContract(name: string, open: () => Promise<Subject>): vo
       }
     });
 
-    test('HEAD has the fields of GET and no body', async () => {
-      const [head, get] = [await call('HEAD', '/rep'), await call('GET', '/rep')];
-      expect([head.status, head.text]).toEqual([200, '']);
-      expect(head.headers.get('content-length')).toBe(String(get.text.length));
-      expect(head.headers.get('content-type')).toBe(get.headers.get('content-type'));
-    });
+    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3'])(
+      'HEAD %s has the fields of GET and no body',
+      async (path) => {
+        const [head, get] = [await call('HEAD', path), await call('GET', path)];
+        expect([head.status, head.text]).toEqual([200, '']);
+        expect(head.headers.get('content-length')).toBe(String(get.text.length));
+        expect(head.headers.get('content-type')).toBe(get.headers.get('content-type'));
+      },
+    );
 
     test(
       'POST /add and DELETE /rm change the replicas and answer with them',

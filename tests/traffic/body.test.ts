@@ -1,8 +1,10 @@
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import * as fc from 'fast-check';
 import { KEPT_BYTES_MAX, ReplayableBody } from '../../src/traffic/body.ts';
 
 const SEED = 20260303;
+// Nothing here waits for time to pass; machines can be slow.
+setDefaultTimeout(30_000);
 
 /** A client that sends its next chunk when it is told to, and notes how many it was asked for. */
 class Client {

@@ -40,9 +40,10 @@ function manualBody(): { stream: ReadableStream; controller: ReadableStreamDefau
 }
 
 /** Time that passes only as a test wills, until it is disposed of. */
-function stoppedClock(): Disposable & { advance(ms: number): void } {
+function stoppedClock(): Disposable & { advance(ms: number): void; timers(): number } {
   jest.useFakeTimers();
   return {
+    timers: () => jest.getTimerCount(),
     advance: (ms) => void jest.advanceTimersByTime(ms),
     [Symbol.dispose]: () => void jest.useRealTimers(),
   };
@@ -136,7 +137,9 @@ describe('a request', () => {
     await client.until('HTTP/1.1 ');
     client.socket.destroy();
     expect(evil.connections).toBe(0);
-    if (line.startsWith('CONNECT')) expect(balancer.seen).toEqual([0]);
+    if (!line.startsWith('CONNECT')) return;
+    expect(client.received).toStartWith('HTTP/1.1 400 ');
+    expect(balancer.leases).toEqual([]);
   });
 
   test.each(['GET / HTTP/1.0\r\n', 'GET / HTTP/1.1\r\nHost:\r\n', 'GET / HTTP/1.1\r\nHost: a b\r\n'])(
@@ -379,6 +382,24 @@ describe('a reply', () => {
     expect((await balancer.upstream(0).exchange(0)).values('accept-encoding')).toEqual(['gzip']);
   });
 
+  test('that begins before the whole body is there goes on with it, in its own time', async () => {
+    using clock = stoppedClock();
+    await using balancer = await Balancer.open([
+      replies('HTTP/1.1 200 OK\r\ncontent-type: a/b\r\ntransfer-encoding: chunked\r\n\r\n4\r\none \r\n'),
+    ]);
+    const client = await balancer.client();
+    client.write('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx');
+    await client.until('one ');
+    client.write('y');
+    const exchange = await balancer.upstream(0).exchange(0);
+    expect(String(await exchange.body)).toBe('xy');
+    clock.advance(2 * REPLY_HEADER_TIMEOUT_MS);
+    exchange.write('3\r\ntwo\r\n0\r\n\r\n');
+    await client.until('0\r\n\r\n');
+    client.socket.destroy();
+    expect(client.received).toContain('two');
+  });
+
   test('loses the fields of its connection', async () => {
     await using balancer = await Balancer.open([
       replies(
@@ -536,6 +557,7 @@ describe('a replica that takes a request and ends the connection', () => {
     const reply = await balancer.fetch('/', { method: 'PUT', body: noise(2_000_000) });
     expect(reply.status).toBe(502);
     expect(balancer.seen).toEqual([1, 0]);
+    expect(balancer.leases).toHaveLength(1);
   });
 
   test('is the last of a PUT that broke midway only where more had come than is kept', async () => {
@@ -574,6 +596,30 @@ describe('a replica that takes a request and ends the connection', () => {
     const posted = await balancer.fetch('/', { method: 'POST', body: 'x' });
     expect(posted.status).toBe(502);
     expect(balancer.upstream(1).exchanges).toHaveLength(1);
+  });
+
+  test('with a status that is none, and goes on, is heard no longer', async () => {
+    const chunk = 'transfer-encoding: chunked\r\n\r\n4\r\npart\r\n';
+    await using balancer = await Balancer.open([
+      replies(`HTTP/1.1 999 X\r\n${chunk}`),
+      replies(`HTTP/1.1 200 OK\r\n${chunk}`),
+    ]);
+    const client = await balancer.client();
+    client.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+    await client.until('part');
+    await (
+      await balancer.upstream(0).exchange(0)
+    ).closed;
+    client.socket.destroy();
+  });
+
+  test('leaves no timer behind, nor does one that replies', async () => {
+    using clock = stoppedClock();
+    const before = clock.timers();
+    await using balancer = await Balancer.open([breaks, answers]);
+    expect((await balancer.fetch('/')).status).toBe(200);
+    expect((await balancer.fetch('/', { method: 'POST', body: 'x' })).status).toBe(502);
+    expect(clock.timers()).toBe(before);
   });
 
   test('is followed by two more at most', async () => {

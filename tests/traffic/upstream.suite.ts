@@ -388,10 +388,10 @@ export const upstreamCases: readonly UpstreamCase[] = [
         ['GET', '/204', 204, null],
       ] as const) {
         const reply = await send(outgoing(upstream, { method, target }), never);
+        assert.equal(reply.body, null);
         assert.equal(reply.status, status);
         assert.equal(reply.headers.get('etag'), '"x"');
         assert.equal(reply.headers.get('content-length'), length);
-        assert.equal(await reply.text(), '');
       }
     },
   },
@@ -678,14 +678,15 @@ export const upstreamCases: readonly UpstreamCase[] = [
       try {
         for (const name of names)
           process.env[name] = /no_/i.test(name) ? '' : `http://127.0.0.1:${proxy.address.port}`;
-        await (await send(outgoing(upstream, { fresh: true }), never)).text();
+        await (await send(outgoing(upstream, { target: '/ours', fresh: true }), never)).text();
       } finally {
         for (const [name, value] of before)
           if (value === undefined) delete process.env[name];
           else process.env[name] = value;
       }
-      assert.equal(proxy.connections, 0);
-      assert.equal(upstream.connections, 1);
+      // Deno itself may go by the environment, to ask for a newer Deno.
+      assert.ok(!proxy.exchanges.some((exchange) => exchange.target.includes('/ours')));
+      assert.equal((await upstream.exchange(0)).target, '/ours');
     },
   },
 ];

@@ -24,6 +24,7 @@ describe('sendByNodeHttp on Deno', () => {
     const script = ['run', '-A', '--no-check', '--node-modules-dir=manual', 'tests/traffic/upstream.deno.ts'];
     const child = Bun.spawn([`${ROOT}node_modules/.bin/deno`, ...script], {
       cwd: ROOT,
+      env: { ...process.env, DENO_NO_UPDATE_CHECK: '1' },
       stdout: 'pipe',
       stderr: 'pipe',
     });

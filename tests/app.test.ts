@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'bun:test';
+import { connect } from 'node:net';
+import { spawnRingmaster } from './spawned.ts';
+
+const PATIENCE_MS = 60_000;
+
+/** Sends bytes as they are and gives back all that comes until the connection ends. */
+function raw(url: string, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    let received = '';
+    const socket = connect(Number(port), hostname, () => socket.write(bytes));
+    socket.on('data', (chunk) => (received += chunk.toString('latin1')));
+    socket.on('end', () => resolve(received));
+    socket.on('error', reject);
+  });
+}
+
+describe('the control port', () => {
+  // Each of these was a 500 and a line in the log that anybody could write there.
+  test.each([
+    ['no Host on HTTP/1.0', 'GET /rep HTTP/1.0\r\n\r\n'],
+    ['an empty Host', 'GET /rep HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n'],
+    ['a Host that is none', 'GET /rep HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n'],
+    ['a path that is none', 'GET rep HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
+  ])(
+    '%s is not our error',
+    async (_, bytes) => {
+      const ringmaster = await spawnRingmaster({ RUNTIME: 'process', REPLICAS: '0' });
+      const reply = await raw(ringmaster.url, bytes);
+      expect(reply).toMatch(/^HTTP\/1\.1 (?:200|400) /);
+      expect(ringmaster.output()).not.toContain('unexpected');
+      expect(await ringmaster.end('SIGTERM')).toBe(0);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'a short Host does not lead to another path',
+    async () => {
+      const ringmaster = await spawnRingmaster({ RUNTIME: 'process', REPLICAS: '1' });
+      for (const host of ['a', 'lb', 'a:1']) {
+        const reply = await raw(
+          ringmaster.url,
+          `GET /x/rep HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+        );
+        expect(reply).toContain("<Error> '/x/rep' endpoint does not exist");
+      }
+      expect(await ringmaster.end('SIGTERM')).toBe(0);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'an upload over 128 MiB streams through',
+    async () => {
+      const ringmaster = await spawnRingmaster({ RUNTIME: 'process', REPLICAS: '1' });
+      const part = new Uint8Array(1024 * 1024).fill(7);
+      let left = 160;
+      const body = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          if (left-- === 0) controller.close();
+          else controller.enqueue(part);
+        },
+      });
+      const reply = await fetch(`${ringmaster.url}/echo`, {
+        method: 'POST',
+        body,
+        duplex: 'half',
+      } as RequestInit);
+      let received = 0;
+      for await (const chunk of reply.body as ReadableStream<Uint8Array>) received += chunk.byteLength;
+      expect([reply.status, received]).toEqual([200, 160 * 1024 * 1024]);
+      expect(await ringmaster.end('SIGTERM')).toBe(0);
+    },
+    PATIENCE_MS,
+  );
+});
