@@ -53,10 +53,13 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     .use(forwardAll({ forwarder, peerOf }));
 
   const answer = async (received: Request, peer: string): Promise<Response> => {
-    const url = URL.parse(received.url);
+    // HTTP/1.0 has no Host, and simple health checks speak it.
+    const hostless = received.url.startsWith('/') && !received.headers.has('host');
+    const base = hostless ? new Request(`http://localhost${received.url}`, received) : received;
+    const url = URL.parse(base.url);
     if (url === null) throw new Refusal(400, 'The request has no valid Host');
     const { pathname } = url;
-    const { method } = received;
+    const { method } = base;
     const path = pathname.length > 1 ? pathname.replace(/\/$/, '') : pathname;
     const allowed = METHODS[path];
     if (allowed?.includes(method) === false)
@@ -64,7 +67,7 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     // A client that sent TRACE would be shown its own cookies by a replica that obeys (RFC 9110, section 9.3.8).
     if (method === 'TRACE')
       throw new Refusal(405, 'TRACE is not forwarded', { allow: 'GET, HEAD, POST, PUT' });
-    let request = received;
+    let request = base;
     if (CHANGES.has(path)) {
       checkChange({ peer, headers: request.headers }, config);
       request = await limitBody(request);

@@ -73,7 +73,11 @@ function listen({ host, port }: Config, ready: Promise<App>, to: Log): Bun.Serve
       refuse(
         `PORT=${port} is in use on ${host}: stop what listens there, or set PORT to another (0 picks a free one)`,
       );
-    return refuse(`HOST=${host} PORT=${port} cannot be listened on: ${code ?? 'unknown reason'}`);
+    if (code === 'EACCES')
+      return refuse(`PORT=${port} is not this user's to listen on: set PORT to one over 1023`);
+    return refuse(
+      `HOST=${JSON.stringify(host)} cannot be listened on: it must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all`,
+    );
   }
 }
 

@@ -85,6 +85,57 @@ describe('start', () => {
     PATIENCE_MS,
   );
 
+  test.each([
+    ['999.1.1.1', 'an address of this machine'],
+    ['no-such-host.invalid', 'an address of this machine'],
+  ])(
+    'HOST=%s stops the start with one line',
+    async (host, allowed) => {
+      const { status, stdout, stderr } = await runRingmaster({ RUNTIME: 'process', HOST: host });
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toContain(`HOST="${host}"`);
+      expect(stderr).toContain(allowed);
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'a HEAD whose replica tells no length claims none',
+    async () => {
+      const script =
+        'require("net").createServer(s=>s.on("data",d=>{s.end(String(d).startsWith("HEAD")?"HTTP/1.1 200 OK\\r\\ntransfer-encoding: chunked\\r\\n\\r\\n":"HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok")}).on("error",()=>{})).listen(+process.env.PORT,process.env.HOST)';
+      const ringmaster = await spawnRingmaster({
+        RUNTIME: 'process',
+        REPLICAS: '1',
+        REPLICA_COMMAND: `'${process.execPath}' -e '${script}'`,
+      });
+      const reply = await fetch(`${ringmaster.url}/any`, { method: 'HEAD' });
+      expect([reply.status, reply.headers.get('content-length')]).toEqual([200, null]);
+      expect(await ringmaster.end('SIGTERM')).toBe(0);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'a reply that breaks is seen as broken by the client, and the log stays JSON',
+    async () => {
+      const script =
+        'require("net").createServer(s=>s.on("data",d=>{const beat=String(d).includes("/heartbeat");s.write("HTTP/1.1 200 OK\\r\\ncontent-length: "+(beat?2:1000000)+"\\r\\n\\r\\nok");if(!beat)setTimeout(()=>s.resetAndDestroy(),50)}).on("error",()=>{})).listen(+process.env.PORT,process.env.HOST)';
+      const ringmaster = await spawnRingmaster({
+        RUNTIME: 'process',
+        REPLICAS: '1',
+        REPLICA_COMMAND: `'${process.execPath}' -e '${script}'`,
+      });
+      const reply = await fetch(`${ringmaster.url}/breaks`);
+      expect(reply.status).toBe(200);
+      await expect(reply.text()).rejects.toThrow();
+      expect(await ringmaster.end('SIGTERM')).toBe(0);
+      for (const line of ringmaster.output().trim().split('\n')) expect(() => JSON.parse(line)).not.toThrow();
+    },
+    PATIENCE_MS,
+  );
+
   test(
     'replicas that can not start stop the start, and nothing is left',
     async () => {

@@ -80,7 +80,7 @@ function isRequestValidation(error: unknown): error is RequestValidation {
 
 /** A Map: a plain object would also know `constructor` and `__proto__`, which callers can send. */
 const INPUT: ReadonlyMap<string, string> = new Map([
-  ['n', 'n must be a whole number of 1 or more, not a text'],
+  ['n', 'n must be a whole number, 1 or more'],
   ['hostnames', 'hostnames must be a list of texts'],
 ]);
 

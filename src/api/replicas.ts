@@ -5,7 +5,7 @@ import { bug, change, changed, failure, replicas } from './schemas.ts';
 const refused = {
   400: failure(
     'The body is not JSON, or a value in it is not allowed',
-    'n must be a whole number of 1 or more, not a text',
+    'n must be a whole number, 1 or more',
   ),
   401: failure(
     'ADMIN_TOKEN is set, and the call does not carry it',

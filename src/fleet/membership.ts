@@ -75,8 +75,7 @@ function fold(name: string): string {
 }
 
 function checkCount({ n, hostnames }: Change, tooManyNames: string): void {
-  if (!Number.isSafeInteger(n) || n < 1)
-    throw new InvalidChange('n must be a whole number of 1 or more, not a text');
+  if (!Number.isSafeInteger(n) || n < 1) throw new InvalidChange('n must be a whole number, 1 or more');
   if (hostnames.length > n) throw new InvalidChange(tooManyNames);
 }
 

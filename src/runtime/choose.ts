@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import { DockerRuntime } from './docker/docker.ts';
+import { holdCluster } from './docker/sole.ts';
 import { ProcessRuntime } from './process/process.ts';
 import { EngineGone, StartFailed, type Runtime } from './runtime.ts';
 
@@ -11,14 +12,18 @@ type Choice = Pick<Config, 'runtime' | 'cluster' | 'replicaImage' | 'replicaComm
  * be had, else process, and the log says why in one line. Throws StartFailed where docker was asked for.
  */
 export async function openRuntime(config: Choice, log: Log): Promise<Runtime> {
-  const openDocker = (): Promise<Runtime> =>
-    DockerRuntime.open({
+  const openDocker = async (): Promise<Runtime> => {
+    const runtime = await DockerRuntime.open({
       cluster: config.cluster,
       image: config.replicaImage,
       command: config.replicaCommand,
       replicaPort: config.replicaPort,
       log,
     });
+    // Before anything is adopted.
+    await holdCluster(config.cluster);
+    return runtime;
+  };
   const openProcess = (): Runtime => new ProcessRuntime({ command: config.replicaCommand, log });
   if (config.runtime === 'process') return openProcess();
   try {

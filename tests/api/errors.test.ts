@@ -157,7 +157,7 @@ describe('what Elysia finds wrong with a request', () => {
   const change = (body: string, type = 'application/json') =>
     ask('/rm', { method: 'DELETE', body, headers: { 'content-type': type } });
 
-  const COUNT = 'n must be a whole number of 1 or more, not a text';
+  const COUNT = 'n must be a whole number, 1 or more';
   const NAMES = 'hostnames must be a list of texts';
   const BODY = 'The body must be JSON with n and, if wished, hostnames: {"n":2,"hostnames":["a"]}';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { EngineProxy } from '../engine-proxy.ts';
-import { eventually, spawnRingmaster, type Spawned } from '../spawned.ts';
+import { eventually, runRingmaster, spawnRingmaster, type Spawned } from '../spawned.ts';
 
 const PATIENCE_MS = 180_000;
 const CLUSTER = `faults-${process.pid}`;
@@ -195,6 +195,37 @@ describe('containers under faults', () => {
       live.length = 0;
       expect(await containers()).toBe('');
       expect(await docker(`network ls -q --filter name=${CLUSTER}`)).toBe('');
+    },
+    PATIENCE_MS,
+  );
+
+  // Ringmaster made its network at the start only: once somebody tidied it away nothing could be healed any more.
+  test(
+    'replicas come back when their network is gone too',
+    async () => {
+      const ringmaster = await start();
+      const before = await mapOf(ringmaster, 200);
+      await docker(`rm -f ${[1, 2, 3].map((i) => `${CLUSTER}-server-${i}`).join(' ')}`);
+      await docker(`network rm -f ${CLUSTER}`).catch(() => {});
+      await eventually(async () => {
+        expect(await mapOf(ringmaster, 200)).toEqual(before);
+      });
+    },
+    PATIENCE_MS,
+  );
+
+  // The second adopted the replicas of the first, which took the joins of the second for orphans.
+  test(
+    'a second Ringmaster of the same cluster is refused, and harms nothing',
+    async () => {
+      const ringmaster = await start();
+      const before = await containers();
+      const second = await runRingmaster({ RUNTIME: 'docker', CLUSTER });
+      expect(second.status).toBe(1);
+      expect(second.stderr).toContain(`another Ringmaster runs CLUSTER=${CLUSTER} here`);
+      expect(second.stderr.trim().split('\n')).toHaveLength(1);
+      expect(await containers()).toBe(before);
+      expect((await fetch(`${ringmaster.url}/home?id=1`)).status).toBe(200);
     },
     PATIENCE_MS,
   );

@@ -83,6 +83,8 @@ export class DockerRuntime implements Runtime {
     if (!spec.committed && (await this.#exists(containerName(cluster, spec.name))))
       throw new NameInUse(`container ${containerName(cluster, spec.name)} is not ours`);
     if (signal.aborted) throw new StartFailed('was given up');
+    // Whoever tidies up networks takes one without containers for unused.
+    if (this.#vantage.from !== 'beside') await ensureNetwork(this.#docker, this.#source.network, cluster);
     const own = replaced === undefined ? undefined : healingName(cluster, spec.name);
     const container = await call(
       this.#docker.createContainer(createCall(createTemplate(this.#source, spec, own))),
