@@ -57,13 +57,15 @@ interface Count {
   skipped: number;
 }
 
-/** What one run of `bun test` did, from its report. A run without a report has failed. */
-async function run(suite: Suite, files: readonly string[]): Promise<Count> {
-  const report = `${OUTPUT}/${suite.name.replaceAll(' ', '-')}.xml`;
+/** A file that has not ended by then hangs, and is ended. */
+const FILE_TIMEOUT_MS = 900_000;
+
+/** Runs one file in a process of its own, so that none can spoil the next; counts what its report says it did. */
+async function run(file: string): Promise<Count> {
+  const report = `${OUTPUT}/${file.replaceAll('/', '-')}.xml`;
   await Bun.file(report)
     .delete()
     .catch(() => {});
-  process.stdout.write(`\n── ${suite.name}: ${files.length} files\n`);
   const child = Bun.spawn(
     [
       process.execPath,
@@ -71,9 +73,9 @@ async function run(suite: Suite, files: readonly string[]): Promise<Count> {
       `--timeout=${TEST_TIMEOUT_MS}`,
       '--reporter=junit',
       `--reporter-outfile=${report}`,
-      ...files,
+      file,
     ],
-    { cwd: ROOT, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
+    { cwd: ROOT, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit', timeout: FILE_TIMEOUT_MS },
   );
   const status = await child.exited;
   const [head = ''] =
@@ -84,8 +86,8 @@ async function run(suite: Suite, files: readonly string[]): Promise<Count> {
     ) ?? [];
   const figure = (name: string): number => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
   const [tests, failed, skipped] = [figure('tests'), figure('failures'), figure('skipped')];
-  // An error outside of any test fails the run without failing a test.
-  const unseen = status !== 0 && failed === 0 ? 1 : 0;
+  // An error outside of any test, or a file that ended before its report, fails without failing a test.
+  const unseen = (status !== 0 && failed === 0) || tests === 0 ? 1 : 0;
   return { passed: tests - failed - skipped, failed: failed + unseen, skipped };
 }
 
@@ -97,6 +99,7 @@ const all = [...new Bun.Glob('tests/**/*.test.ts').scanSync(ROOT)]
 const suffixes = SUITES.flatMap((suite) => suite.suffix ?? []);
 const total: Count = { passed: 0, failed: 0, skipped: 0 };
 const leftOut: string[] = [];
+const failedFiles: string[] = [];
 for (const suite of SUITES) {
   const { suffix } = suite;
   const files = all.filter((file) =>
@@ -108,11 +111,16 @@ for (const suite of SUITES) {
     leftOut.push(`left out: ${suite.name} (${files.join(', ')}): ${missing}`);
     continue;
   }
-  const count = await run(suite, files);
-  total.passed += count.passed;
-  total.failed += count.failed;
-  total.skipped += count.skipped;
+  process.stdout.write(`\n── ${suite.name}: ${files.length} files\n`);
+  for (const file of files) {
+    const count = await run(file);
+    total.passed += count.passed;
+    total.failed += count.failed;
+    total.skipped += count.skipped;
+    if (count.failed > 0) failedFiles.push(file);
+  }
 }
+for (const file of failedFiles) process.stdout.write(`\nfailed: ${file}\n`);
 for (const line of leftOut) process.stdout.write(`\n${line}\n`);
 if (leftOut.length > 0 && process.env['REQUIRE_DOCKER'] === '1') {
   process.stdout.write('\nREQUIRE_DOCKER=1: a suite that is left out fails the run\n');

@@ -127,7 +127,7 @@ export class Forwarder {
         attempt.signal,
       );
       patience.end();
-      return await passOn(reply, lease);
+      return await passOn(reply, lease, method);
     } catch (error) {
       // Also where it was the reply that could not be passed on: no more of it is to come.
       attempt.abort();
@@ -187,7 +187,7 @@ class Patience {
 }
 
 /** The client's view of a reply. Its lease ends with its body. Throws where the reply breaks before any of it was passed on. */
-async function passOn(reply: Response, lease: Lease): Promise<Response> {
+async function passOn(reply: Response, lease: Lease, method: string): Promise<Response> {
   const { status, statusText } = reply;
   // Replicas can send what Response does not know, such as 999. Past this nothing can throw but a read.
   if (status < 200 || status > 599) throw new UpstreamError(false);
@@ -195,7 +195,11 @@ async function passOn(reply: Response, lease: Lease): Promise<Response> {
   const respond = (body: BodyInit | null): Response => new Response(body, { status, statusText, headers });
   if (reply.body === null) {
     lease.release();
-    return respond(null);
+    // For a HEAD whose replica says no length Bun would claim one of 0 (RFC 9110, section 8.6).
+    const unmeasured = method === 'HEAD' && !headers.has('content-length');
+    return respond(
+      unmeasured ? new ReadableStream({ pull: (to) => to.close() }, { highWaterMark: 0 }) : null,
+    );
   }
   const reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> = reply.body.getReader();
   const length = Number(headers.get('content-length') ?? Number.NaN);
