@@ -1,3 +1,5 @@
+import { afterAll } from 'bun:test';
+
 /** Ringmaster as a process of its own, as a user starts it. */
 export interface Spawned {
   /** Base of its control port, without a slash at the end. */
@@ -13,10 +15,15 @@ export interface Spawned {
 
 const ROOT = new URL('..', import.meta.url).pathname;
 const live = new Set<Bun.Subprocess>();
-// A test that failed half-way must not leave a balancer behind. Not by afterAll: in a module that several files import
-// it is called for the first of them only.
-process.on('exit', () => {
-  for (const one of live) one.kill('SIGTERM');
+// A test that failed half-way must not leave a balancer behind. Where several files share one process this is called for
+// the first of them only; `bun run test` gives each its own, and --no-orphans below ends what is left in any case.
+afterAll(async () => {
+  await Promise.all(
+    [...live].map((one) => {
+      one.kill('SIGTERM');
+      return one.exited;
+    }),
+  );
 });
 
 /** Variables of ours that the caller's own environment may have set. */
@@ -41,7 +48,7 @@ export function environment(env: Environment): Record<string, string | undefined
 /** Starts it on a free port; resolves when it says that it is ready, rejects with its output when it ends before. */
 export async function spawnRingmaster(
   env: Environment,
-  command: readonly string[] = [process.execPath, 'src/main.ts'],
+  command: readonly string[] = [process.execPath, '--no-orphans', 'src/main.ts'],
 ): Promise<Spawned> {
   const child = Bun.spawn([...command], { cwd: ROOT, env: environment(env), stdout: 'pipe', stderr: 'pipe' });
   live.add(child);
