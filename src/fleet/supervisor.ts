@@ -101,10 +101,14 @@ export class Supervisor {
 
   async #run(member: Member, signal: AbortSignal): Promise<void> {
     const { clock, log, heartbeatIntervalMs } = this.#options;
+    // One for each instance, not for each heartbeat: a signal remembers all that were ever made to follow it.
+    let bound = { run: member.run, signal: AbortSignal.any([signal, member.run]) };
     while (!signal.aborted) {
       try {
+        if (bound.run !== member.run)
+          bound = { run: member.run, signal: AbortSignal.any([signal, member.run]) };
         if (member.state === 'waiting') await this.#restart(member, signal);
-        else await this.#beat(member, signal);
+        else await this.#beat(member, signal, bound.signal);
       } catch (error) {
         // A bug; but a member without its loop would never be healed again.
         log.error(
@@ -155,19 +159,15 @@ export class Supervisor {
     }
   }
 
-  async #beat(member: Member, signal: AbortSignal): Promise<void> {
+  /** `bound` aborts with `signal` and with the end of the member's instance. */
+  async #beat(member: Member, signal: AbortSignal, bound: AbortSignal): Promise<void> {
     const { clock, heartbeat, heartbeatPath, heartbeatFailures, step, look } = this.#options;
     // Who is ready or ejected has an instance, and an instance without an address never gets that far.
     const instance = member.instance as Instance;
     const beganMs = clock.now();
     // Before the heartbeat is sent: a nudge that comes while it is under way asks for the next one.
     member.nudged = false;
-    const result = await heartbeat(
-      instance.address as Address,
-      heartbeatPath,
-      this.#deadlineMs,
-      AbortSignal.any([signal, member.run]),
-    );
+    const result = await heartbeat(instance.address as Address, heartbeatPath, this.#deadlineMs, bound);
     // Only now is known whether anybody still wants to hear of it.
     if (signal.aborted || member.instance !== instance) return;
     if (result === 'answered') {
