@@ -1,19 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { createServer } from 'node:net';
-import { eventually } from './spawned.ts';
+import { eventually, freePort } from './spawned.ts';
 
 const PATIENCE_MS = 300_000;
 const ROOT = new URL('..', import.meta.url).pathname;
 const PROJECT = `rm-compose-${process.pid}`;
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
-}
 
 describe('docker compose', () => {
   let url: string;

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import Docker from 'dockerode';
 import { silentLog } from '../src/log.ts';
 import { DockerRuntime } from '../src/runtime/docker/docker.ts';
 import { createTemplate, templateSource } from '../src/runtime/docker/template.ts';
 import { runtimeContract } from './runtime/contract.suite.ts';
-import { eventually, spawnRingmaster, type Environment, type Spawned } from './spawned.ts';
+import { eventually, freePort, spawnRingmaster, type Environment, type Spawned } from './spawned.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 const PATIENCE_MS = 300_000;
@@ -442,12 +442,3 @@ describe('docker compose with the gate, as the README has it', () => {
     PATIENCE_MS,
   );
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
-}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { environment, eventually, runRingmaster, spawnRingmaster } from './spawned.ts';
+import { environment, eventually, freePort, runRingmaster, spawnRingmaster } from './spawned.ts';
 
 const PATIENCE_MS = 60_000;
 const NO_ENGINE = { DOCKER_HOST: 'unix:///nonexistent/docker.sock' };
@@ -150,9 +150,7 @@ describe('start', () => {
   test(
     'calls that come before the replicas are ready wait for them',
     async () => {
-      const probe = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() });
-      const { port } = probe;
-      await probe.stop(true);
+      const port = await freePort();
       const starting = spawnRingmaster({ RUNTIME: 'process', PORT: String(port) });
       let first: unknown;
       await eventually(async () => {

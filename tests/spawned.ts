@@ -1,4 +1,5 @@
 import { afterAll } from 'bun:test';
+import { createServer } from 'node:net';
 
 /** Ringmaster as a process of its own, as a user starts it. */
 export interface Spawned {
@@ -100,6 +101,16 @@ export async function runRingmaster(
     child.exited,
   ]);
   return { status, stdout, stderr };
+}
+
+/** A port that nobody listens on, on any address, for who can't be told to take a free one and say which. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
+    });
+  });
 }
 
 /** Resolves when `condition` does not throw or give false; asks again until then, for as long as the test has time. */

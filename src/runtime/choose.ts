@@ -38,7 +38,7 @@ export async function openRuntime(config: Choice, log: Log): Promise<Runtime> {
 }
 
 /** One clear line on why docker can't be used, without what only an engine's developer would read. */
-export function withoutDocker(error: EngineGone | StartFailed): string {
+function withoutDocker(error: EngineGone | StartFailed): string {
   if (error instanceof StartFailed) return `Docker answers, but ${error.message}`;
   if (error.message.includes('EACCES')) return 'this user may not use the Docker socket';
   return 'no Docker engine answers on this machine';

@@ -1,6 +1,5 @@
-import { createServer } from 'node:net';
 import { readdirSync } from 'node:fs';
-import { environment, eventually } from '../spawned.ts';
+import { environment, eventually, freePort } from '../spawned.ts';
 import { endpointContract } from './endpoints.suite.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -9,15 +8,6 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 function denoBinary(): string {
   const vendor = `${ROOT}node_modules/@deno`;
   return `${vendor}/${readdirSync(vendor)[0]}/deno`;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
 }
 
 endpointContract('local processes on Deno', async () => {
