@@ -19,7 +19,7 @@ COPY --from=dependencies /home/bun/app/node_modules node_modules
 COPY package.json ./
 COPY src src
 USER bun
-EXPOSE 5000
+EXPOSE 5000 8080
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s \
   CMD ["bun", "-e", "const r = await fetch(`http://127.0.0.1:${process.env.PORT || 5000}/heartbeat`); process.exit(r.ok ? 0 : 1)"]
 STOPSIGNAL SIGTERM

@@ -15,18 +15,23 @@ export interface Announcement {
 export function announce({ ringmaster, config, port, log }: Announcement): void {
   const url = `http://${reachableHost(config.host)}:${port}`;
   const replicas = ringmaster.fleet.names();
-  const { runtime } = ringmaster;
+  const { runtime, trafficPort } = ringmaster;
+  const traffic = trafficPort === undefined ? 'off' : `http://${reachableHost(config.host)}:${trafficPort}`;
   const changes =
     config.adminToken === undefined ? 'loopback and private addresses' : 'who sends ADMIN_TOKEN';
   if (process.stdout.isTTY !== true) {
-    log.info({ url, port, runtime, replicas, changes }, `ready: ${url}`);
+    log.info(
+      { url, port, traffic, trafficPort, runtime, replicas, changes },
+      `ready: ${url}, traffic: ${traffic}`,
+    );
     return;
   }
   const rows = [
     ['ready', url],
+    ['traffic', traffic],
     ['swagger', `${url}/swagger`],
     ['runtime', runtime],
-    ['replicas', replicas.length === 0 ? 'none: POST /add starts some' : replicas.join(', ')],
+    ['replicas', replicas.length === 0 ? 'none: POST /add adds some' : replicas.join(', ')],
     ['changes', `accepted from ${changes}`],
   ];
   const lines = rows.map(([name, text]) => `  ${(name ?? '').padEnd(10)}${text ?? ''}`);

@@ -1,7 +1,7 @@
 import { Elysia } from 'elysia';
 import { failureReply, isUnexpected, Refusal, type Thrown } from './api/errors.ts';
 import { forwardAll } from './api/forward.ts';
-import { checkChange, limitBody, plainAddress } from './api/guard.ts';
+import { checkChange, limitBody } from './api/guard.ts';
 import { heartbeatApi } from './api/heartbeat.ts';
 import { homeApi } from './api/home.ts';
 import { mapRequestApi } from './api/map-request.ts';
@@ -11,16 +11,23 @@ import { docs } from './docs/swagger.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { Log } from './log.ts';
 import { Forwarder } from './traffic/forward.ts';
+import { plainAddress } from './traffic/peer.ts';
 import { send } from './traffic/upstream.ts';
 
 export interface AppOptions {
   readonly fleet: Pick<Fleet, 'names' | 'add' | 'remove' | 'ring' | 'claim'>;
-  readonly config: Pick<Config, 'hashKey' | 'replyHeaderTimeoutMs' | 'adminToken' | 'allowedHosts'>;
+  readonly config: Pick<
+    Config,
+    'hashKey' | 'replyHeaderTimeoutMs' | 'retries' | 'trustedProxies' | 'adminToken' | 'allowedHosts'
+  >;
   readonly log: Log;
 }
 
-/** Answers one request of the control port; `peer` is the address that its connection comes from. Never rejects. */
-export type App = (request: Request, peer: string) => Promise<Response>;
+/** Answers one request of the control port; `peer` gives the address that its connection comes from. Never throws or rejects. */
+export type App = (request: Request, peer: () => string) => Response | Promise<Response>;
+
+/** A GET of what is our own to read, under a valid host: nothing about it is to be checked, whoever asks. */
+const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|map_request|rep)(?:\?|$)/;
 
 /** Our own paths and the methods they have; HEAD goes with GET (RFC 9110, section 9.3.2). */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
@@ -83,11 +90,14 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     return app.fetch(request);
   };
 
-  return async (request, address) => {
+  const checked = async (request: Request, peer: string): Promise<Response> => {
     try {
-      return await answer(request, plainAddress(address));
+      return await answer(request, plainAddress(peer));
     } catch (error) {
       return fail({ code: undefined, error });
     }
   };
+
+  return (request, peer) =>
+    request.method === 'GET' && PLAIN_READ.test(request.url) ? app.fetch(request) : checked(request, peer());
 }

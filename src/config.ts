@@ -2,12 +2,13 @@
  * The environment, read once into a frozen, typed Config. Everything past this file trusts it.
  * A bad value is refused with one line that names the variable, the value and what is allowed.
  */
+import { isIP } from 'node:net';
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-export type RuntimeChoice = 'auto' | 'docker' | 'process';
+export type RuntimeChoice = 'auto' | 'docker' | 'process' | 'static';
 export type KeySource =
   | { readonly from: 'query'; readonly name: string }
   | { readonly from: 'header'; readonly name: string }
@@ -15,12 +16,52 @@ export type KeySource =
   | { readonly from: 'path' }
   | { readonly from: 'ip' };
 
-export interface Config {
+/** A server that Ringmaster balances but does not own. */
+export interface Upstream {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What the relay gives to one peer, and how long it waits for one. Sizes are bytes, times milliseconds. */
+export interface TrafficLimits {
+  /** Request line, fields and line ends of one message head; a reply's head has the same. */
+  readonly headBytesMax: number;
+  readonly headFieldsMax: number;
+  readonly targetBytesMax: number;
+  /** From the first byte of a head to its last. */
+  readonly headTimeoutMs: number;
+  /** Between two requests of one connection. */
+  readonly idleTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  /** How long a replica may take to send the head of its reply, from the last that it took of the request. */
+  readonly replyHeaderTimeoutMs: number;
+  /** Without a byte moving, in a body that is under way, whichever side it waits for. */
+  readonly bodyStallTimeoutMs: number;
+  /** Without a byte in either direction, after an Upgrade. */
+  readonly tunnelIdleTimeoutMs: number;
+  /** Clients connected at once, for one relay process. */
+  readonly connectionsMax: number;
+  /** Requests in flight at one replica, for one relay process. */
+  readonly replicaInFlightMax: number;
+}
+
+export interface Config extends TrafficLimits {
   readonly host: string;
   /** Control port, 0 to 65535; 0 lets the kernel pick a free one. */
   readonly port: number;
+  /** Port of the relay, 0 to 65535; undefined for none. */
+  readonly trafficPort: number | undefined;
+  /** Processes that relay; with 1 it is this one. */
+  readonly workers: number;
+  /** Replicas that are asked after the first, where that can do no harm. */
+  readonly retries: number;
+  /** Addresses or networks (CIDR) whose X-Forwarded fields are believed. */
+  readonly trustedProxies: readonly string[];
+  /** With the static runtime: the servers to begin with. */
+  readonly upstreams: readonly Upstream[];
   readonly runtime: RuntimeChoice;
-  /** Replicas to start with when the engine holds none of ours, 0 to maxReplicas. */
+  /** Replicas to start with when the engine holds none of ours, 0 to maxReplicas; with the static runtime always 0. */
   readonly replicas: number;
   readonly maxReplicas: number;
   /** The label value that marks our containers on an engine shared with others. */
@@ -37,24 +78,42 @@ export interface Config {
   readonly heartbeatFailures: number;
   readonly startTimeoutMs: number;
   readonly drainTimeoutMs: number;
-  /** How long a replica may take to send the head of its reply, from the last that it took of the request. */
-  readonly replyHeaderTimeoutMs: number;
   readonly onExit: 'remove' | 'keep';
   readonly adminToken: string | undefined;
   readonly allowedHosts: readonly string[];
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
+/**
+ * Names become labels, container names, DNS aliases and text on a page: letters and digits first, then also
+ * "_", "." and "-"; 1 to 63 characters, the longest label DNS has (RFC 1035, section 2.3.4).
+ */
+export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$';
+const NAME = new RegExp(NAME_PATTERN);
+/** Labels with dots between them, and perhaps one at the end; "_" is in the names that Compose gives. */
+const DNS_NAME = /^(?=.{1,253}$)[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*\.?$/;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Parses `env`; throws ConfigError on the first bad value. Unset and empty both mean the default. */
 export function parseConfig(env: Environment): Config {
   const maxReplicas = integer(env, 'MAX_REPLICAS', 64, 1, 10_000);
+  const runtime = choice(env, 'RUNTIME', 'auto', ['auto', 'docker', 'process', 'static']);
+  const replicas = integer(env, 'REPLICAS', Math.min(3, maxReplicas), 0, maxReplicas);
+  const controlPort = integer(env, 'PORT', 5000, 0, 65_535);
+  const trafficPort = port(env, 'TRAFFIC_PORT', 8080);
+  if (trafficPort === controlPort && trafficPort !== 0)
+    refuse('TRAFFIC_PORT', String(trafficPort), `another port than PORT, which is ${controlPort} too`);
   return Object.freeze({
     host: text(env, 'HOST', '0.0.0.0', /^[A-Za-z0-9.:_-]{1,253}$/, 'an address or a host name'),
-    port: integer(env, 'PORT', 5000, 0, 65_535),
-    runtime: choice(env, 'RUNTIME', 'auto', ['auto', 'docker', 'process']),
-    replicas: integer(env, 'REPLICAS', Math.min(3, maxReplicas), 0, maxReplicas),
+    port: controlPort,
+    trafficPort,
+    workers: integer(env, 'WORKERS', 1, 1, 64),
+    retries: integer(env, 'RETRIES', 2, 0, 10),
+    trustedProxies: networks(env, 'TRUSTED_PROXIES'),
+    runtime,
+    upstreams: upstreams(env, 'UPSTREAMS', runtime, maxReplicas),
+    replicas: runtime === 'static' ? 0 : replicas,
     maxReplicas,
     // No dot: CLUSTER-NAME and CLUSTER.joining-NAME must never meet the names of another cluster.
     cluster: text(
@@ -78,7 +137,17 @@ export function parseConfig(env: Environment): Config {
     heartbeatFailures: integer(env, 'HEARTBEAT_FAILURES', 3, 1, 100),
     startTimeoutMs: integer(env, 'START_TIMEOUT_MS', 30_000, 100, 3_600_000),
     drainTimeoutMs: integer(env, 'DRAIN_TIMEOUT_MS', 10_000, 0, 3_600_000),
+    headBytesMax: integer(env, 'HEAD_BYTES_MAX', 16_384, 256, 1_048_576),
+    headFieldsMax: integer(env, 'HEAD_FIELDS_MAX', 100, 1, 10_000),
+    targetBytesMax: integer(env, 'TARGET_BYTES_MAX', 8192, 1, 1_048_576),
+    headTimeoutMs: integer(env, 'HEAD_TIMEOUT_MS', 10_000, 100, 3_600_000),
+    idleTimeoutMs: integer(env, 'IDLE_TIMEOUT_MS', 75_000, 100, 3_600_000),
+    connectTimeoutMs: integer(env, 'CONNECT_TIMEOUT_MS', 1000, 10, 3_600_000),
     replyHeaderTimeoutMs: integer(env, 'REPLY_HEADER_TIMEOUT_MS', 30_000, 100, 3_600_000),
+    bodyStallTimeoutMs: integer(env, 'BODY_STALL_TIMEOUT_MS', 60_000, 100, 3_600_000),
+    tunnelIdleTimeoutMs: integer(env, 'TUNNEL_IDLE_TIMEOUT_MS', 300_000, 100, 86_400_000),
+    connectionsMax: integer(env, 'CONNECTIONS_MAX', 20_000, 1, 1_000_000),
+    replicaInFlightMax: integer(env, 'REPLICA_IN_FLIGHT_MAX', 1024, 1, 1_000_000),
     onExit: choice(env, 'ON_EXIT', 'remove', ['remove', 'keep']),
     adminToken: optional(env, 'ADMIN_TOKEN', /^[!-~]{8,512}$/, '8 to 512 printable characters', 'secret'),
     allowedHosts: list(env, 'ALLOWED_HOSTS', /^[A-Za-z0-9.-]{1,253}$/, 'host names separated by commas'),
@@ -118,6 +187,15 @@ function integer(env: Environment, name: string, fallback: number, min: number, 
   return parsed;
 }
 
+function port(env: Environment, name: string, fallback: number): number | undefined {
+  const found = value(env, name);
+  if (found === 'off') return undefined;
+  const parsed = /^\d{1,5}$/.test(found ?? '') ? Number(found) : Number.NaN;
+  if (found === undefined) return fallback;
+  if (!(parsed <= 65_535)) refuse(name, found, 'a port from 0 to 65535, or off');
+  return parsed;
+}
+
 function choice<const T extends string>(
   env: Environment,
   name: string,
@@ -154,6 +232,65 @@ function list(env: Environment, name: string, pattern: RegExp, allowed: string):
   const parts = found.split(',').map((part) => part.trim().toLowerCase().replace(/\.$/, ''));
   if (!parts.every((part) => pattern.test(part))) refuse(name, found, allowed);
   return Object.freeze(parts);
+}
+
+function networks(env: Environment, name: string): readonly string[] {
+  const found = value(env, name);
+  if (found === undefined) return Object.freeze([]);
+  const parts = found.split(',').map((part) => part.trim());
+  const valid = parts.every((part) => {
+    const [address = '', prefix, ...rest] = part.split('/');
+    const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+    return (
+      bits > 0 &&
+      // A zone is an interface of this machine, and addresses of peers come without it.
+      !address.includes('%') &&
+      rest.length === 0 &&
+      (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
+    );
+  });
+  if (!valid) refuse(name, found, 'addresses or networks such as 10.0.0.0/8, separated by commas');
+  return Object.freeze(parts);
+}
+
+/**
+ * `host:port`; an IPv6 address stands in brackets. Undefined where it is something else. The host is as the URL parser
+ * writes it, which has one form for an address however it is written (127.1, [0:0::1]) and none for 999.1.1.1.
+ */
+export function parseAuthority(text: string): { host: string; port: number } | undefined {
+  const match = /^(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):(\d{1,5})$/.exec(text);
+  const [, name = '', digits] = match ?? [];
+  const host = URL.parse(`http://${name}`)?.hostname.replaceAll(/[[\]]/g, '') ?? '';
+  const port = Number(digits);
+  if (!(name.startsWith('[') || DNS_NAME.test(name)) || host === '') return undefined;
+  return port >= 1 && port <= 65_535 ? { host, port } : undefined;
+}
+
+/** The same text for every way to write one address and port: with a dot at the end it is the same host. */
+export function authorityOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.replace(/\.$/, '')} ${port}`;
+}
+
+function upstreams(env: Environment, name: string, runtime: RuntimeChoice, max: number): readonly Upstream[] {
+  const found = value(env, name);
+  if (found === undefined) return Object.freeze([]);
+  if (runtime !== 'static') refuse(name, found, 'unset unless RUNTIME=static');
+  const allowed = `a list of name=host:port, separated by commas, at most ${max} (MAX_REPLICAS), no name and no server twice`;
+  const seen = new Set<string>();
+  const parsed = found.split(',').map((part): Upstream => {
+    const [upstream = '', authority = '', ...rest] = part.trim().split('=');
+    const address = parseAuthority(authority);
+    // Of a long list, the one that is wrong.
+    const shown = part.trim() === '' ? found : part;
+    if (!NAME.test(upstream) || address === undefined || rest.length > 0) return refuse(name, shown, allowed);
+    for (const key of [upstream.toLowerCase(), authorityOf(address)]) {
+      if (seen.has(key)) refuse(name, shown, allowed);
+      seen.add(key);
+    }
+    return Object.freeze({ name: upstream, ...address });
+  });
+  if (parsed.length > max) refuse(name, found, allowed);
+  return Object.freeze(parsed);
 }
 
 function hashKey(env: Environment, name: string, fallback: string): readonly KeySource[] {

@@ -41,6 +41,6 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
 export default {
   async fetch(request: Request, connection?: ConnectionInfo): Promise<Response> {
     // Without an address a caller counts as a stranger: changes then need ADMIN_TOKEN.
-    return (await app)(request, connection?.remoteAddr?.hostname ?? '');
+    return (await app)(request, () => connection?.remoteAddr?.hostname ?? '');
   },
 };

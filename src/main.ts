@@ -3,7 +3,9 @@ import { announce } from './announce.ts';
 import { ConfigError, parseConfig, type Config } from './config.ts';
 import { watchLineage } from './lineage.ts';
 import { openLog, type Log } from './log.ts';
+import { PortRefused, portRefused } from './port.ts';
 import { openRingmaster } from './ringmaster.ts';
+import { openTraffic } from './traffic/traffic.ts';
 
 /** Idle connections are closed after this; it is the longest that Bun has. */
 const IDLE_TIMEOUT_S = 255;
@@ -18,7 +20,11 @@ const app = Promise.withResolvers<App>();
 const server = listen(config, app.promise, log);
 const stopping = new AbortController();
 const forced = new AbortController();
-const opening = openRingmaster(config, log, { stopping: stopping.signal, forced: forced.signal });
+const opening = openRingmaster(config, log, {
+  stopping: stopping.signal,
+  forced: forced.signal,
+  openTraffic,
+});
 let askedAtMs: number | undefined;
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
@@ -32,6 +38,7 @@ try {
   app.resolve(ringmaster.app);
   announce({ ringmaster, config, port: server.port ?? config.port, log });
 } catch (error) {
+  if (error instanceof PortRefused) refuse(error.message);
   if (!stopping.signal.aborted) refuse(`Ringmaster could not start: ${(error as Error).message}`);
 }
 
@@ -45,6 +52,10 @@ function readConfig(): Config {
 }
 
 function listen({ host, port }: Config, ready: Promise<App>, to: Log): Bun.Server<undefined> {
+  let opened: App | undefined;
+  void ready.then((answer) => {
+    opened = answer;
+  });
   try {
     return Bun.serve({
       hostname: host,
@@ -56,11 +67,11 @@ function listen({ host, port }: Config, ready: Promise<App>, to: Log): Bun.Serve
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       // Otherwise a reply that breaks prints our source on the terminal.
       development: false,
-      fetch: async (request, self) => {
+      fetch: (request, self) => {
         // A request under way takes as long as it takes; limits of its own apply where it is handled.
         self.timeout(request, 0);
-        const peer = self.requestIP(request)?.address ?? '';
-        return (await ready)(request, peer);
+        const peer = (): string => self.requestIP(request)?.address ?? '';
+        return opened === undefined ? ready.then((answer) => answer(request, peer)) : opened(request, peer);
       },
       error: (error) => {
         to.error({ err: error }, 'unexpected error in a listener');
@@ -68,16 +79,7 @@ function listen({ host, port }: Config, ready: Promise<App>, to: Log): Bun.Serve
       },
     });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE')
-      refuse(
-        `PORT=${port} is in use on ${host}: stop what listens there, or set PORT to another (0 picks a free one)`,
-      );
-    if (code === 'EACCES')
-      return refuse(`PORT=${port} is not this user's to listen on: set PORT to one over 1023`);
-    return refuse(
-      `HOST=${JSON.stringify(host)} cannot be listened on: it must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all`,
-    );
+    return refuse(portRefused({ variable: 'PORT', host, port }, error).message);
   }
 }
 

@@ -4,23 +4,29 @@ import { systemClock } from './fleet/clock.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { httpHeartbeat } from './fleet/heartbeat.ts';
 import type { Log } from './log.ts';
+import { portRefused } from './port.ts';
 import { openRuntime } from './runtime/choose.ts';
 import type { Runtime } from './runtime/runtime.ts';
+import type { Traffic } from './traffic/traffic.ts';
 
 /** Everything behind the listeners, whichever runtime they belong to. */
 export interface Ringmaster {
   readonly app: App;
   readonly runtime: Runtime['kind'];
   readonly fleet: Pick<Fleet, 'names'>;
+  /** Where the relay listens; undefined where there is none. */
+  readonly trafficPort: number | undefined;
   /** Drains and removes the replicas, or keeps them where ON_EXIT says so. */
   close(): Promise<void>;
 }
 
-export interface Ends {
+export interface Surroundings {
   /** Gives up an opening that is under way. */
   readonly stopping: AbortSignal;
   /** Cuts what `close`, or an opening that is given up, waits for. */
   readonly forced: AbortSignal;
+  /** Opens the traffic plane, where the platform has one. */
+  readonly openTraffic?: (config: Config, fleet: Fleet, log: Log) => Promise<Traffic | undefined>;
 }
 
 /** For a runtime that is being opened, which can't be called off: an image that is being built may take minutes. */
@@ -33,27 +39,51 @@ const RUNTIME_PATIENCE_MS = 500;
 export async function openRingmaster(
   config: Config,
   log: Log,
-  { stopping, forced }: Ends,
+  { stopping, forced, openTraffic }: Surroundings,
 ): Promise<Ringmaster> {
   const runtime = await unlessStopped(openRuntime(config, log), stopping);
   if (config.onExit === 'keep' && !runtime.durable)
-    log.warn({}, 'ON_EXIT=keep has no effect: local processes end with Ringmaster');
+    log.warn(
+      {},
+      `ON_EXIT=keep has no effect: ${runtime.owns ? 'local processes end with Ringmaster' : 'servers that it does not own live on in any case, and the next start has those of UPSTREAMS'}`,
+    );
   const fleet = new Fleet({ runtime, clock: systemClock, heartbeat: httpHeartbeat, log, config });
-  const close = (): Promise<void> => fleet.close(config.onExit === 'keep');
+  let traffic: Traffic | undefined;
+  const closeAll = async (keep: boolean): Promise<void> => {
+    const limit = AbortSignal.any([forced, AbortSignal.timeout(config.drainTimeoutMs)]);
+    traffic?.stop();
+    await fleet.close(keep);
+    await traffic?.emptied(limit);
+    await traffic?.close();
+  };
+  const close = (): Promise<void> => closeAll(config.onExit === 'keep');
   stopping.addEventListener('abort', close);
   forced.addEventListener('abort', () => fleet.force());
   try {
+    stopping.throwIfAborted();
+    // Before any replica is started: a port that is taken stops the start.
+    traffic = await openTraffic?.(config, fleet, log).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) throw error;
+      const { host, trafficPort: port = 0 } = config;
+      throw portRefused({ variable: 'TRAFFIC_PORT', host, port }, error);
+    });
     stopping.throwIfAborted();
     await fleet.open();
     stopping.throwIfAborted();
   } catch (error) {
     // What was adopted is not to blame for a start that failed, and serves the next one.
-    await (stopping.aborted ? close() : fleet.close(true));
+    await closeAll(!stopping.aborted || config.onExit === 'keep');
     throw error;
   } finally {
     stopping.removeEventListener('abort', close);
   }
-  return { app: createApp({ fleet, config, log }), runtime: runtime.kind, fleet, close };
+  return {
+    app: createApp({ fleet, config, log }),
+    runtime: runtime.kind,
+    fleet,
+    trafficPort: traffic?.port,
+    close,
+  };
 }
 
 async function unlessStopped<T>(opening: Promise<T>, stopping: AbortSignal): Promise<T> {

@@ -7,6 +7,7 @@ const PROJECT = `rm-compose-${process.pid}`;
 
 describe('docker compose', () => {
   let url: string;
+  let traffic: string;
   let env: Record<string, string | undefined>;
   const compose = async (...args: string[]): Promise<string> => {
     const child = Bun.spawn(['docker', 'compose', '-p', PROJECT, ...args], {
@@ -36,9 +37,10 @@ describe('docker compose', () => {
   };
 
   beforeAll(async () => {
-    const port = await freePort();
+    const [port, trafficPort] = await Promise.all([freePort(), freePort()]);
     url = `http://127.0.0.1:${port}`;
-    env = { ...process.env, PORT: String(port), CLUSTER: PROJECT };
+    traffic = `http://127.0.0.1:${trafficPort}`;
+    env = { ...process.env, PORT: String(port), TRAFFIC_PORT: String(trafficPort), CLUSTER: PROJECT };
     await compose('up', '--build', '--detach', '--wait');
   }, PATIENCE_MS);
 
@@ -59,15 +61,24 @@ describe('docker compose', () => {
   );
 
   test(
-    'requests go where the map says',
+    'requests go where the map says, on both ports',
     async () => {
       for (let id = 0; id < 50; id++) {
         const { mapped_server: owner } = (await json(`/map_request?id=${id}`)) as { mapped_server: string };
-        expect(await json(`/home?id=${id}`)).toEqual({
-          message: `Hello from Server: ${owner}`,
-          status: 'successful',
-        });
+        const served = { message: `Hello from Server: ${owner}`, status: 'successful' };
+        expect(await json(`/home?id=${id}`)).toEqual(served);
+        const relayed = await fetch(`${traffic}/home?id=${id}`);
+        expect([relayed.headers.get('via'), await relayed.json()]).toEqual(['1.1 ringmaster', served]);
       }
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'every path of the traffic port is the replicas’',
+    async () => {
+      for (const path of ['/rep', '/add', '/heartbeat', '/swagger'])
+        expect((await fetch(traffic + path)).headers.get('x-served-by')).toStartWith('server-');
     },
     PATIENCE_MS,
   );

@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import * as fc from 'fast-check';
-import { ConfigError, parseConfig, type Config } from '../src/config.ts';
+import { authorityOf, ConfigError, parseAuthority, parseConfig, type Config } from '../src/config.ts';
 
 const SEED = 20260301;
 // Nothing here waits for time to pass; machines can be slow.
@@ -9,6 +9,21 @@ setDefaultTimeout(30_000);
 const DEFAULTS: Config = {
   host: '0.0.0.0',
   port: 5000,
+  trafficPort: 8080,
+  workers: 1,
+  retries: 2,
+  trustedProxies: [],
+  upstreams: [],
+  headBytesMax: 16_384,
+  headFieldsMax: 100,
+  targetBytesMax: 8192,
+  headTimeoutMs: 10_000,
+  idleTimeoutMs: 75_000,
+  connectTimeoutMs: 1000,
+  bodyStallTimeoutMs: 60_000,
+  tunnelIdleTimeoutMs: 300_000,
+  connectionsMax: 20_000,
+  replicaInFlightMax: 1024,
   runtime: 'auto',
   replicas: 3,
   maxReplicas: 64,
@@ -54,6 +69,8 @@ interface Row {
   readonly bad: readonly string[];
   /** What the message says is allowed. */
   readonly allowed: string;
+  /** Other variables that it needs. */
+  readonly given?: Readonly<Record<string, string>>;
 }
 
 function number(variable: string, field: keyof Config, min: number, max: number): Row {
@@ -94,7 +111,129 @@ const ROWS: readonly Row[] = [
     allowed: 'an address or a host name',
   },
   number('PORT', 'port', 0, 65_535),
-  choice('RUNTIME', 'runtime', ['auto', 'docker', 'process']),
+  {
+    variable: 'TRAFFIC_PORT',
+    field: 'trafficPort',
+    good: [
+      ['off', undefined],
+      ['0', 0],
+      ['65535', 65_535],
+      ['00080', 80],
+    ],
+    bad: [...NO_NUMBERS, '65536', '99999', '000080', 'OFF', 'Off', 'on', 'none', 'false', 'off ', 'off,80'],
+    allowed: 'a port from 0 to 65535, or off',
+  },
+  number('WORKERS', 'workers', 1, 64),
+  number('RETRIES', 'retries', 0, 10),
+  {
+    variable: 'TRUSTED_PROXIES',
+    field: 'trustedProxies',
+    good: [
+      ['10.0.0.1', ['10.0.0.1']],
+      ['10.0.0.0/8', ['10.0.0.0/8']],
+      ['0.0.0.0/0,255.255.255.255/32', ['0.0.0.0/0', '255.255.255.255/32']],
+      [' ::1 , fd00::/8,::/0,::1/128', ['::1', 'fd00::/8', '::/0', '::1/128']],
+    ],
+    bad: [
+      'proxy.example',
+      'localhost',
+      '*',
+      'all',
+      '10.0.0',
+      '10.0.0.256',
+      '010.0.0.1',
+      '10.0.0.0/33',
+      '10.0.0.0/-1',
+      '10.0.0.0/+8',
+      '10.0.0.0/',
+      '10.0.0.0/8/8',
+      '10.0.0.0/255.0.0.0',
+      '10.0.0.0 /8',
+      '/8',
+      '::1/129',
+      '[::1]',
+      'fe80::1%eth0',
+      'fe80::%eth0/64',
+      '10.0.0.1:80',
+      '10.0.0.1;10.0.0.2',
+      ',',
+      '10.0.0.1,',
+      '10.0.0.1,,10.0.0.2',
+      ' ',
+    ],
+    allowed: 'addresses or networks such as 10.0.0.0/8, separated by commas',
+  },
+  choice('RUNTIME', 'runtime', ['auto', 'docker', 'process', 'static']),
+  {
+    variable: 'UPSTREAMS',
+    field: 'upstreams',
+    given: { RUNTIME: 'static', MAX_REPLICAS: '3' },
+    good: [
+      ['a=10.0.0.1:80', [{ name: 'a', host: '10.0.0.1', port: 80 }]],
+      [`${'n'.repeat(63)}=h:1`, [{ name: 'n'.repeat(63), host: 'h', port: 1 }]],
+      [
+        'B_1.x-=[fd00::1]:65535 , a=my_app.example:1, c=10.0.0.1:00081',
+        [
+          { name: 'B_1.x-', host: 'fd00::1', port: 65_535 },
+          { name: 'a', host: 'my_app.example', port: 1 },
+          { name: 'c', host: '10.0.0.1', port: 81 },
+        ],
+      ],
+    ],
+    bad: [
+      'h:80',
+      '=h:80',
+      'a=',
+      'a=h',
+      'a=:80',
+      'a=h:',
+      'a=80',
+      'a=h:0',
+      'a=h:65536',
+      'a=h:-1',
+      'a=h:080000',
+      'a=h:http',
+      'a=h:80:80',
+      'a=http://h:80',
+      'a=h:80/path',
+      'a=u@h:80',
+      'a=h:80=b',
+      'a =h:80',
+      'a= h:80',
+      'a=::1:80',
+      'a=fd00::1:80',
+      'a=[::1]',
+      'a=[h]:80',
+      'a=[10.0.0.1]:80',
+      'a=[fe80::1%eth0]:80',
+      'a=999.1.1.1:80',
+      'a=1.2.3.4.5:80',
+      'a=h..example:80',
+      'a=.h:80',
+      'a=-h:80',
+      `a=${'h'.repeat(254)}:80`,
+      'a=\u212a:80',
+      '-a=h:80',
+      'a b=h:80',
+      `${'n'.repeat(64)}=h:80`,
+      'a=h:80,a=i:80',
+      'a=h:80,A=i:80',
+      'a=h:80,b=h:80',
+      'a=h:80,b=H:080',
+      'a=h:80,b=h.:80',
+      'a=127.0.0.1:80,b=127.1:80',
+      'a=[::1]:80,b=[0:0:0:0:0:0:0:1]:80',
+      'a=h:80,',
+      ',a=h:80',
+      'a=h:80,,b=i:80',
+      ',',
+      ' ',
+      'a=h:80;b=i:80',
+      'a=h:1,b=h:2,c=h:3,d=h:4',
+    ],
+    allowed:
+      'a list of name=host:port, separated by commas, at most 3 (MAX_REPLICAS), no name and no server twice',
+  },
   number('MAX_REPLICAS', 'maxReplicas', 1, 10_000),
   number('REPLICAS', 'replicas', 0, 64),
   {
@@ -176,7 +315,17 @@ const ROWS: readonly Row[] = [
   number('HEARTBEAT_FAILURES', 'heartbeatFailures', 1, 100),
   number('START_TIMEOUT_MS', 'startTimeoutMs', 100, 3_600_000),
   number('DRAIN_TIMEOUT_MS', 'drainTimeoutMs', 0, 3_600_000),
+  number('HEAD_BYTES_MAX', 'headBytesMax', 256, 1_048_576),
+  number('HEAD_FIELDS_MAX', 'headFieldsMax', 1, 10_000),
+  number('TARGET_BYTES_MAX', 'targetBytesMax', 1, 1_048_576),
+  number('HEAD_TIMEOUT_MS', 'headTimeoutMs', 100, 3_600_000),
+  number('IDLE_TIMEOUT_MS', 'idleTimeoutMs', 100, 3_600_000),
+  number('CONNECT_TIMEOUT_MS', 'connectTimeoutMs', 10, 3_600_000),
   number('REPLY_HEADER_TIMEOUT_MS', 'replyHeaderTimeoutMs', 100, 3_600_000),
+  number('BODY_STALL_TIMEOUT_MS', 'bodyStallTimeoutMs', 100, 3_600_000),
+  number('TUNNEL_IDLE_TIMEOUT_MS', 'tunnelIdleTimeoutMs', 100, 86_400_000),
+  number('CONNECTIONS_MAX', 'connectionsMax', 1, 1_000_000),
+  number('REPLICA_IN_FLIGHT_MAX', 'replicaInFlightMax', 1, 1_000_000),
   choice('ON_EXIT', 'onExit', ['remove', 'keep']),
   {
     variable: 'ALLOWED_HOSTS',
@@ -245,15 +394,15 @@ test('the table has a row for every field', () => {
 
 describe.each(ROWS.map((row) => [row.variable, row] as const))(
   '%s',
-  (variable, { field, good, bad, allowed }) => {
+  (variable, { field, good, bad, allowed, given }) => {
     test.each(good.map(([value, parsed]) => [value, parsed] as const))('takes %j', (value, parsed) => {
-      expect(parseConfig({ [variable]: value })[field]).toEqual(parsed);
+      expect(parseConfig({ ...given, [variable]: value })[field]).toEqual(parsed);
     });
 
     test.each([...bad, UNPRINTABLE].map((value) => [labelOf(value), value] as const))(
       'refuses %s',
       (_, value) => {
-        const message = refusalOf({ [variable]: value });
+        const message = refusalOf({ ...given, [variable]: value });
         expect(message).toStartWith(`${variable}="`);
         expect(message).toEndWith(` is not allowed: it must be ${allowed}`);
         expect(message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
@@ -272,9 +421,9 @@ test('no refusal writes control characters, whatever the value', () => {
     fc.array(fc.constantFrom(...UNPRINTABLE), { maxLength: 80 }).map((chars) => chars.join('')),
   );
   fc.assert(
-    fc.property(fc.constantFrom(...ROWS), anyText, ({ variable }, value) => {
+    fc.property(fc.constantFrom(...ROWS), anyText, ({ variable, given }, value) => {
       try {
-        parseConfig({ [variable]: value });
+        parseConfig({ ...given, [variable]: value });
       } catch (error) {
         expect(error).toBeInstanceOf(ConfigError);
         expect((error as Error).message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
@@ -304,6 +453,93 @@ describe('MAX_REPLICAS', () => {
   });
 });
 
+describe('UPSTREAMS', () => {
+  test.each(['auto', 'docker', 'process', ''])('is refused where RUNTIME is %j', (runtime) => {
+    expect(refusalOf({ RUNTIME: runtime, UPSTREAMS: 'a=h:80' })).toBe(
+      'UPSTREAMS="a=h:80" is not allowed: it must be unset unless RUNTIME=static',
+    );
+  });
+
+  test('of which one is wrong is refused with that one, however long the list', () => {
+    const many = Array.from({ length: 60 }, (_, i) => `server-${i}=10.0.0.${i}:80`);
+    for (const wrong of ['b=h:0', 'SERVER-7=h:1', 'b=10.0.0.7:80'])
+      expect(refusalOf({ RUNTIME: 'static', UPSTREAMS: [...many, wrong].join(',') })).toStartWith(
+        `UPSTREAMS="${wrong}" is not allowed`,
+      );
+  });
+
+  test('may be none, and as many as MAX_REPLICAS says', () => {
+    expect(parseConfig({ RUNTIME: 'static' })).toMatchObject({ runtime: 'static', upstreams: [] });
+    const many = Array.from({ length: 65 }, (_, i) => `server-${i}=10.0.0.1:${i + 1}`).join(',');
+    expect(refusalOf({ RUNTIME: 'static', UPSTREAMS: many })).toContain('at most 64 (MAX_REPLICAS)');
+    expect(parseConfig({ RUNTIME: 'static', UPSTREAMS: many, MAX_REPLICAS: '65' }).upstreams).toHaveLength(
+      65,
+    );
+  });
+
+  // They would be started beside the upstreams, under names that no server has.
+  test('are all there is to begin with, whatever REPLICAS says; what it says is still checked', () => {
+    for (const env of [{}, { REPLICAS: '5' }, { UPSTREAMS: 'a=h:80' }])
+      expect(parseConfig({ RUNTIME: 'static', ...env }).replicas).toBe(0);
+    expect(refusalOf({ RUNTIME: 'static', REPLICAS: '65' })).toStartWith('REPLICAS="65" is not allowed');
+  });
+});
+
+describe('an authority', () => {
+  test.each([
+    ['h:80', { host: 'h', port: 80 }],
+    ['H.Example.:1', { host: 'h.example.', port: 1 }],
+    ['127.1:80', { host: '127.0.0.1', port: 80 }],
+    ['0x7f.0.0.1:80', { host: '127.0.0.1', port: 80 }],
+    ['[::1]:65535', { host: '::1', port: 65_535 }],
+    ['[0:0:0::0:1]:2', { host: '::1', port: 2 }],
+    ['[FD00::A]:3', { host: 'fd00::a', port: 3 }],
+    ['7up:4', { host: '7up', port: 4 }],
+  ])('%s is %p', (text, address) => {
+    expect(parseAuthority(text)).toEqual(address);
+  });
+
+  test.each([
+    '',
+    ':',
+    ':80',
+    'h',
+    'h:',
+    '::1:80',
+    '[]:80',
+    '[:]:80',
+    '[::1',
+    'h:1\n',
+    '\nh:1',
+    'h%41:80',
+    'h\\:80',
+  ])('%j is none', (text) => {
+    expect(parseAuthority(text)).toBeUndefined();
+  });
+
+  test('is one text for each server, whatever its form, and never that of another', () => {
+    const octet = fc.integer({ min: 0, max: 255 });
+    const address = fc.record({
+      octets: fc.tuple(octet, octet, octet, octet),
+      port: fc.integer({ min: 1, max: 65_535 }),
+    });
+    const identity = (text: string): string =>
+      authorityOf(parseAuthority(text) as { host: string; port: number });
+    const plain = ({ octets, port }: { octets: number[]; port: number }): string =>
+      `${octets.join('.')}:${port}`;
+    fc.assert(
+      fc.property(address, address, (one, other) => {
+        const [a = 0, b = 0, c = 0, d = 0] = one.octets;
+        const number = a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d;
+        for (const form of [`${number}`, `0x${number.toString(16)}`, `${a}.${b}.${c * 256 + d}`])
+          expect(identity(`${form}:${one.port}`)).toBe(identity(plain(one)));
+        expect(identity(plain(one)) === identity(plain(other))).toBe(plain(one) === plain(other));
+      }),
+      { seed: SEED, numRuns: 300 },
+    );
+  });
+});
+
 describe('ADMIN_TOKEN', () => {
   test.each(['12345678', '!~"\'<&>%20/+=', 'x'.repeat(512)])('takes %j', (token) => {
     expect(parseConfig({ ADMIN_TOKEN: token })).toEqual({ ...DEFAULTS, adminToken: token });
@@ -319,9 +555,11 @@ describe('ADMIN_TOKEN', () => {
   );
 
   test('is in no message about another variable', () => {
-    for (const { variable, bad } of ROWS)
+    for (const { variable, bad, given } of ROWS)
       for (const value of bad)
-        expect(refusalOf({ ADMIN_TOKEN: 'hunter2-hunter2', [variable]: value })).not.toContain('hunter2');
+        expect(refusalOf({ ...given, ADMIN_TOKEN: 'hunter2-hunter2', [variable]: value })).not.toContain(
+          'hunter2',
+        );
   });
 });
 
@@ -401,5 +639,8 @@ test('what is parsed cannot be changed, at any depth', () => {
   expect(frozen(parseConfig({}))).toBe(true);
   expect(
     frozen(parseConfig({ HASH_KEY: 'query:a,path', REPLICA_COMMAND: 'a b', ALLOWED_HOSTS: 'a.example' })),
+  ).toBe(true);
+  expect(
+    frozen(parseConfig({ RUNTIME: 'static', UPSTREAMS: 'a=h:1', TRUSTED_PROXIES: '10.0.0.0/8,::1' })),
   ).toBe(true);
 });

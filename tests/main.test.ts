@@ -1,20 +1,9 @@
 import { describe, expect, test } from 'bun:test';
+import { childrenOf, gone } from './processes.ts';
 import { environment, eventually, freePort, runRingmaster, spawnRingmaster } from './spawned.ts';
 
 const PATIENCE_MS = 60_000;
 const NO_ENGINE = { DOCKER_HOST: 'unix:///nonexistent/docker.sock' };
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const found = await Bun.$`pgrep -P ${pid}`.nothrow().quiet().text();
-  return found.split('\n').filter(Boolean).map(Number);
-}
-
-async function gone(pid: number): Promise<boolean> {
-  const stat = await Bun.file(`/proc/${pid}/stat`)
-    .text()
-    .catch(() => '');
-  return stat === '' || stat.includes(') Z ');
-}
 
 describe('start', () => {
   test(
@@ -50,6 +39,8 @@ describe('start', () => {
   test.each([
     ['PORT', '99999', '0 to 65535'],
     ['PORT', 'http', '0 to 65535'],
+    ['TRAFFIC_PORT', '65536', '0 to 65535, or off'],
+    ['WORKERS', '0', '1 to 64'],
     ['RUNTIME', 'podman', 'auto, docker, process'],
     ['REPLICAS', '-1', '0 to 64'],
     ['REPLICAS', '65', '0 to 64'],

@@ -29,7 +29,9 @@ describe('the README', () => {
   test.each(tour)(
     '%s',
     async (command, output) => {
-      const real = command.replaceAll('localhost:5000', new URL(ringmaster.url).host);
+      const real = command
+        .replaceAll('localhost:5000', new URL(ringmaster.url).host)
+        .replaceAll('localhost:8080', new URL(ringmaster.traffic).host.replace('localhost', '127.0.0.1'));
       const printed = await Bun.$`sh -c ${real}`.quiet().text();
       expect(printed.replaceAll('\r', '').trimEnd()).toBe(output);
     },

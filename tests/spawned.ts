@@ -5,6 +5,8 @@ import { createServer } from 'node:net';
 export interface Spawned {
   /** Base of its control port, without a slash at the end. */
   readonly url: string;
+  /** Base of its traffic port; empty where that is off. */
+  readonly traffic: string;
   readonly pid: number;
   /** What it has written so far. */
   output(): string;
@@ -37,13 +39,16 @@ const OURS: ReadonlySet<string> = new Set([
   'ADMIN_TOKEN',
   'HASH_KEY',
   'MAX_REPLICAS',
+  'TRAFFIC_PORT',
+  'UPSTREAMS',
+  'WORKERS',
 ]);
 
 export type Environment = Readonly<Record<string, string>>;
 
 export function environment(env: Environment): Record<string, string | undefined> {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.has(name)));
-  return { ...inherited, PORT: '0', HOST: '127.0.0.1', ...env };
+  return { ...inherited, PORT: '0', TRAFFIC_PORT: '0', HOST: '127.0.0.1', ...env };
 }
 
 /** Starts it on a free port; resolves when it says that it is ready, rejects with its output when it ends before. */
@@ -54,13 +59,14 @@ export async function spawnRingmaster(
   const child = Bun.spawn([...command], { cwd: ROOT, env: environment(env), stdout: 'pipe', stderr: 'pipe' });
   live.add(child);
   let output = '';
-  const ready = Promise.withResolvers<string>();
+  const ready = Promise.withResolvers<{ url: string; traffic: string }>();
   const read = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
     const decoder = new TextDecoder();
     for await (const chunk of stream) {
       output += decoder.decode(chunk, { stream: true });
       const port = /"port":(\d+),.*"msg":"ready/.exec(output)?.[1];
-      if (port !== undefined) ready.resolve(`http://127.0.0.1:${port}`);
+      const traffic = /"traffic":"([^"]*)","trafficPort":\d+,.*"msg":"ready/.exec(output)?.[1] ?? '';
+      if (port !== undefined) ready.resolve({ url: `http://127.0.0.1:${port}`, traffic });
     }
   };
   const streams = Promise.all([read(child.stdout), read(child.stderr)]);
@@ -73,7 +79,7 @@ export async function spawnRingmaster(
   // Who only waits for the end must not be told twice that it was never ready.
   ready.promise.catch(() => {});
   return {
-    url: await ready.promise,
+    ...(await ready.promise),
     pid: child.pid,
     output: () => output,
     exited,

@@ -83,11 +83,6 @@ export function isPrivate(address: string): boolean {
   return address === '::1' || /^f[cd][0-9a-f]{2}:/i.test(address) || /^fe[89ab][0-9a-f]:/i.test(address);
 }
 
-/** The peer's address in one form: sockets that listen on IPv6 report IPv4 peers as ::ffff:a.b.c.d. */
-export function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
-}
-
 /** Throws Refusal where the body is larger than a change can be; otherwise gives the request with its body's size known. */
 export async function limitBody(request: Request): Promise<Request> {
   const tooLarge = (): never => {

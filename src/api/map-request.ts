@@ -6,22 +6,32 @@ import { queryValues } from '../traffic/key.ts';
 import { Refusal } from './errors.ts';
 import { bug, failure } from './schemas.ts';
 
+/** What nearly every caller sends; it says what the longer way would say of it. */
+const USUAL = /\?id=(0|[1-9]\d{0,14})$/;
+
+/** The text of the id, which is the key, as it is for what is forwarded: "042" would be another key than 42. Undefined where it is no id. */
+function idOf(url: string): string | undefined {
+  const usual = USUAL.exec(url)?.[1];
+  if (usual !== undefined && url.indexOf('?') === url.length - usual.length - '?id='.length) return usual;
+  const [key = '', ...others] = queryValues(new URL(url), 'id');
+  const id = Number(key);
+  return others.length === 0 && Number.isSafeInteger(id) && String(id) === key ? key : undefined;
+}
+
 /** Which replica owns an id; no request is sent. */
 export function mapRequestApi(fleet: Pick<Fleet, 'ring'>) {
   return new Elysia({ name: 'api/map-request' }).get(
     '/map_request',
     ({ request }) => {
-      // The key is the text of the id, as it is for what is forwarded: "042" would be another key than 42.
-      const [key = '', ...others] = queryValues(new URL(request.url), 'id');
-      const id = Number(key);
-      if (others.length > 0 || !Number.isSafeInteger(id) || String(id) !== key)
+      const key = idOf(request.url);
+      if (key === undefined)
         throw new Refusal(
           400,
           'id must be a whole number in plain decimal digits, such as 42, and be there once',
         );
       const owner = fleet.ring.owner(key);
       if (owner === undefined) throw new Unavailable('No replica is ready: ask again, or /add some');
-      return { request_id: id, mapped_server: owner };
+      return { request_id: Number(key), mapped_server: owner };
     },
     {
       parse: 'json',

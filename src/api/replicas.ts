@@ -56,7 +56,7 @@ export function replicasApi(fleet: Pick<Fleet, 'names' | 'add' | 'remove'>) {
       },
       detail: changeDetail(
         'Add replicas',
-        'Answers once all are ready and on the ring; missing names are generated. All or none: where one cannot be started, none is added.',
+        'Answers once all are ready and on the ring; missing names are generated, except with RUNTIME=static, where each server has to be named. All or none: where one cannot be started or does not answer, none is added.',
       ),
     })
     .delete('/rm', async ({ body: { n, hostnames = [] } }) => success(await fleet.remove({ n, hostnames })), {

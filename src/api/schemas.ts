@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { NAME_PATTERN } from '../fleet/membership.ts';
+import { NAME_PATTERN } from '../config.ts';
 
 /** Why a call was refused; `example` is a message that it comes with. */
 export const failure = (description: string, example: string) =>
@@ -52,10 +52,16 @@ export const change = (which: string, n: number, hostnames: string[]) =>
     {
       n: Type.Integer({ minimum: 1, description: `How many replicas ${which}`, examples: [n] }),
       hostnames: Type.Optional(
-        Type.Array(Type.String({ description: `Matches ${NAME_PATTERN}`, examples: hostnames }), {
-          description: 'Names, at most n of them; without regard to case each is unique',
-          examples: [hostnames],
-        }),
+        Type.Array(
+          Type.String({
+            description: `Matches ${NAME_PATTERN}; with RUNTIME=static it is host:port or a name from UPSTREAMS`,
+            examples: hostnames,
+          }),
+          {
+            description: 'Names, at most n of them; without regard to case each is unique',
+            examples: [hostnames],
+          },
+        ),
       ),
     },
     // A misspelt "hostnames" must not remove whichever replica is the newest.

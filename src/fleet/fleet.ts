@@ -9,11 +9,12 @@ import {
   type Runtime,
 } from '../runtime/runtime.ts';
 import { adoption } from './adoption.ts';
+import { chosen } from './choice.ts';
 import type { Clock } from './clock.ts';
 import { FleetError, NameTaken, Unavailable } from './errors.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
-import { Member, type Lease } from './member.ts';
+import { Member, MemberLease, StandingLease, type Lease, type LeaseReports } from './member.ts';
 import { checkJoin, checkLeave, joining, leaving, type Change } from './membership.ts';
 import { ChangeQueue } from './queue.ts';
 import { nextState, type ReplicaEvent, type ReplicaState } from './state.ts';
@@ -53,6 +54,20 @@ export interface ReplicaView {
   readonly restarts: number;
 }
 
+/** A replica on the ring, and where it is. */
+export interface ReadyReplica {
+  readonly name: string;
+  readonly address: Address;
+}
+
+/** One that has claims made elsewhere, by a copy of the ring. */
+export interface Follower {
+  /** Called with no await between whenever the ring is swapped; `ready` is who is on it now. */
+  swapped(ready: readonly ReadyReplica[]): void;
+  /** Resolves once no claim is made by a ring that is older than the present one. Never rejects. */
+  inForce(): Promise<void>;
+}
+
 /**
  * Who is in. The only writer of the ring: it holds exactly the replicas that are ready, under their names, and is
  * swapped whole. Joins and leaves go through one queue; healing goes on beside them.
@@ -67,8 +82,17 @@ export class Fleet {
   readonly #joining = new Map<string, Member>();
   /** Removals of instances that are no member's, by name; a join of that name waits, lest its new instance goes too. */
   readonly #sweeping = new Map<string, Promise<void>>();
+  readonly #followers = new Set<Follower>();
   readonly #closing = new AbortController();
   readonly #forced = new AbortController();
+  readonly #reports: LeaseReports = {
+    unreachable: (member, address) => {
+      if (member.state !== 'ready' || member.instance?.address !== address) return;
+      this.#supervisor.eject(member, 'connection refused');
+      member.nudge();
+      void this.#look();
+    },
+  };
   #ring = Ring.of([]);
   #nextOrder = 1;
   #looking: Promise<void> | undefined;
@@ -96,17 +120,25 @@ export class Fleet {
 
   /**
    * Takes over what the engine holds of ours, or starts the first replicas where it holds none; resolves when they
-   * are ready, or when the start timeout has passed over adopted ones that are still being healed.
+   * are ready, or when the start timeout has passed over adopted ones that are still being healed. Servers that
+   * somebody else runs are asked once, and come when they answer.
    * Throws FleetError or what the runtime throws; then no replica that was started is left behind. `close` is due even so.
    */
   async open(): Promise<void> {
-    const { clock, config } = this.#options;
+    const { clock, config, log } = this.#options;
     // A change like any other, so that `close` waits for it: what is adopted after that nobody would let go.
     await this.#queue.run(() => this.#takeOver());
     const { signal } = this.#closing;
     const deadlineMs = clock.now() + config.startTimeoutMs;
-    while (!signal.aborted && clock.now() < deadlineMs && !this.#allReady())
+    while (!signal.aborted && clock.now() < deadlineMs && !this.#allSettled())
       await clock.sleep(ADOPTED_POLL_MS, signal);
+    const late = [...this.#members.values()].filter((member) => member.state !== 'ready');
+    if (late.length > 0 && !signal.aborted)
+      log.warn(
+        { replicas: late.map((member) => member.name) },
+        `begun without those that do not answer ${config.heartbeatPath} yet: they join the ring when they do`,
+      );
+    await this.#inForce();
   }
 
   /** Names of the members, in joining order. */
@@ -124,7 +156,7 @@ export class Fleet {
       name: member.name,
       state: member.state,
       address: member.instance?.address,
-      inFlight: member.leases.size,
+      inFlight: member.inFlight,
       restarts: member.restarts,
     }));
   }
@@ -134,47 +166,54 @@ export class Fleet {
    * there, with no await between: a replica can't begin to leave in the gap. Undefined when none is left.
    */
   claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
-    const owner = this.#ring.owner(key);
-    const name =
-      owner === undefined || except === undefined || !except.has(owner)
-        ? owner
-        : this.#ring.preference(key).find((one) => !except.has(one));
+    const name = chosen(this.#ring, key, except);
     if (name === undefined) return undefined;
     const member = this.#members.get(name) as Member;
     const { address } = member.instance as Instance;
-    const lease: Lease = {
-      replica: name,
-      address: address as Address,
-      onLost: undefined,
-      release: () => member.drop(lease),
-      unreachable: () => {
-        if (member.state !== 'ready' || member.instance?.address !== address) return;
-        this.#supervisor.eject(member, 'connection refused');
-        member.nudge();
-        void this.#look();
-      },
-      suspect: () => member.nudge(),
-    };
+    const lease = new MemberLease(member, address as Address, this.#reports);
     member.hold(lease);
     return lease;
   }
 
+  /**
+   * A lease that stands for all requests which a follower has in flight at a replica that is on the ring; it tells of
+   * the replica, and holds up its leave, as the lease of a single request does.
+   */
+  hold(name: string): StandingLease {
+    const member = this.#members.get(name);
+    if (member?.state !== 'ready') throw new Error(`${name} is not on the ring`);
+    const { address } = member.instance as Instance;
+    const lease = new StandingLease(member, address as Address, this.#reports);
+    member.hold(lease);
+    return lease;
+  }
+
+  /** From here on opening, add and remove resolve only when they are in force at the follower, too. Returns the way out. */
+  follow(follower: Follower): () => void {
+    this.#followers.add(follower);
+    follower.swapped(this.#ready());
+    return () => this.#followers.delete(follower);
+  }
+
   /** Adds replicas; resolves with the members' names once all are ready and on the ring. Throws FleetError; then none was added. */
   async add(change: Change): Promise<string[]> {
-    checkJoin(change);
+    const { runtime, config } = this.#options;
+    const { naming } = runtime;
+    checkJoin(change, naming);
     return this.#queue.run(async () => {
-      const names = joining(this.names(), change, this.#options.config.maxReplicas);
+      const names = joining(this.names(), change, { maxReplicas: config.maxReplicas, naming });
       await this.#join(names);
+      await this.#inForce();
       return this.names();
     });
   }
 
   /** Removes replicas; resolves with the members' names once all are drained and gone. Throws FleetError; then none left. */
   async remove(change: Change): Promise<string[]> {
-    checkLeave(change);
     const { runtime, clock, config } = this.#options;
+    checkLeave(change, runtime.naming);
     return this.#queue.run(async () => {
-      const names = leaving(this.names(), change);
+      const names = leaving(this.names(), change, runtime.naming);
       // Asked before anything is drained: an engine that is gone can't remove what we would then miss.
       await runtime.list().catch((error: unknown) => {
         throw this.#refusal(error, 'nothing was removed');
@@ -184,6 +223,7 @@ export class Fleet {
         names.map((name) => this.#members.get(name) as Member),
         deadlineMs,
       );
+      await this.#inForce();
       return this.names();
     });
   }
@@ -230,9 +270,15 @@ export class Fleet {
     // Not before: a look that knows of no members yet takes each instance for one that nobody wants.
     this.#unwatch = runtime.watch(() => void this.#look());
     void this.#lookNowAndThen();
-    if (members.length > 0) log.info({ replicas: this.names() }, 'adopted the replicas that were there');
+    const { maxReplicas } = config;
+    const { naming, owns } = runtime;
+    if (members.length > 0)
+      log.info(
+        { replicas: this.names() },
+        owns ? 'adopted the replicas that were there' : 'took in the servers that are configured',
+      );
     else if (config.replicas > 0)
-      await this.#join(joining([], { n: config.replicas, hostnames: [] }, config.maxReplicas));
+      await this.#join(joining([], { n: config.replicas, hostnames: [] }, { maxReplicas, naming }));
   }
 
   #adopt(instance: Instance): void {
@@ -243,16 +289,21 @@ export class Fleet {
     if (instance.state === 'ended' || instance.address === undefined) {
       member.state = 'waiting';
     } else {
-      // Off the ring until it answers; half of its chances are gone, so a dead one is replaced soon.
+      const { runtime, config } = this.#options;
       member.state = 'ejected';
       member.began(instance);
-      member.missed = this.#options.config.heartbeatFailures;
+      // Off the ring until it answers; half of its chances are gone, so a dead one is replaced soon.
+      if (runtime.owns) member.missed = config.heartbeatFailures;
     }
     this.#supervisor.watch(member);
   }
 
-  #allReady(): boolean {
-    return [...this.#members.values()].every((member) => member.state === 'ready');
+  /** Whether nothing more is worth waiting for at the start: a server that somebody else runs may be down for days. */
+  #allSettled(): boolean {
+    const { owns } = this.#options.runtime;
+    return [...this.#members.values()].every(
+      (member) => member.state === 'ready' || (!owns && member.missed > 0),
+    );
   }
 
   async #join(names: readonly string[]): Promise<void> {
@@ -301,6 +352,7 @@ export class Fleet {
   /** Drains until the deadline and removes members, all of them or none. */
   async #part(members: readonly Member[], deadlineMs: number): Promise<void> {
     this.#step(members, 'left', 'leaves');
+    for (const member of members) member.leave();
     const results = await Promise.allSettled(members.map((member) => this.#stop(member, deadlineMs)));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) {
@@ -321,12 +373,14 @@ export class Fleet {
     await this.#supervisor.release(member);
     const drained = new AbortController();
     const leftMs = Math.max(0, deadlineMs - clock.now());
-    const graceMs = Math.min(STOP_GRACE_MS, leftMs / 4);
+    const graceMs = runtime.owns ? Math.min(STOP_GRACE_MS, leftMs / 4) : 0;
     const waiting = AbortSignal.any([drained.signal, this.#forced.signal]);
     await Promise.race([member.idle(), clock.sleep(leftMs - graceMs, waiting)]);
     drained.abort();
-    if (member.leases.size > 0)
-      log.warn({ replica: member.name, inFlight: member.leases.size }, 'drain timeout: requests are cut');
+    if (member.leases.size > 0) {
+      log.warn({ replica: member.name, inFlight: member.inFlight }, 'drain timeout: requests are cut');
+      member.cut();
+    }
     const stopping = runtime.stop(member.name, this.#forced.signal.aborted ? 0 : graceMs);
     const killNow = (): void => void runtime.stop(member.name, 0).catch(() => {});
     this.#forced.signal.addEventListener('abort', killNow);
@@ -355,8 +409,19 @@ export class Fleet {
       else this.#options.log.debug(fields, 'replica changed state');
     }
     if (!swap) return;
-    const ready = [...this.#members.values()].filter((member) => member.state === 'ready');
-    this.#ring = Ring.of(ready.map((member) => member.name));
+    const ready = this.#ready();
+    this.#ring = Ring.of(ready.map(({ name }) => name));
+    for (const follower of this.#followers) follower.swapped(ready);
+  }
+
+  #ready(): ReadyReplica[] {
+    return [...this.#members.values()]
+      .filter((member) => member.state === 'ready')
+      .map(({ name, instance }) => ({ name, address: instance?.address as Address }));
+  }
+
+  async #inForce(): Promise<void> {
+    await Promise.all([...this.#followers].map((follower) => follower.inForce()));
   }
 
   async #lookNowAndThen(): Promise<void> {

@@ -1,12 +1,19 @@
 import type { Address, Instance, InstanceSpec } from '../runtime/runtime.ts';
+import { Leases } from './leases.ts';
 import type { ReplicaState } from './state.ts';
 
 /** One request's hold on a replica. A leaving replica is stopped only when its last lease is released, or at the deadline. */
 export interface Lease {
   readonly replica: string;
   readonly address: Address;
+  /** Where its holder keeps it; nobody else's to read or write. */
+  place: number | undefined;
   /** Called at most once, when the replica is found dead or silent: a request without a reply yet should go elsewhere. */
   onLost: (() => void) | undefined;
+  /** Called at most once, when the replica begins to leave: what has no end of its own should be brought to one. */
+  onLeaving: (() => void) | undefined;
+  /** Called at most once, when the time to drain is over: the request is to be cut. */
+  onCut: (() => void) | undefined;
   /** Ends the hold; safe to call again. */
   release(): void;
   /** Reports that nothing accepts connections there: the replica leaves the ring now, not at its next heartbeat. */
@@ -15,10 +22,53 @@ export interface Lease {
   suspect(): void;
 }
 
+/** What a lease can tell of its replica; see Lease. */
+export interface LeaseReports {
+  unreachable(member: Member, address: Address): void;
+}
+
+/** A lease on a member, and on the instance that it had then. */
+export class MemberLease implements Lease {
+  place: number | undefined = undefined;
+  onLost: (() => void) | undefined = undefined;
+  onLeaving: (() => void) | undefined = undefined;
+  onCut: (() => void) | undefined = undefined;
+
+  constructor(
+    readonly member: Member,
+    readonly address: Address,
+    readonly reports: LeaseReports,
+  ) {}
+
+  get replica(): string {
+    return this.member.name;
+  }
+
+  release(): void {
+    this.member.drop(this);
+  }
+
+  unreachable(): void {
+    this.reports.unreachable(this.member, this.address);
+  }
+
+  suspect(): void {
+    this.member.nudge();
+  }
+}
+
+/** One lease for all requests that another process has in flight at a replica: a drain waits for them as for any. */
+export class StandingLease extends MemberLease {
+  /** How many they are, by what that process told last. */
+  requests = 0;
+}
+
 /** What the fleet knows of one replica. Only Fleet and Supervisor write it. */
 export class Member {
   state: ReplicaState = 'starting';
-  readonly leases = new Set<Lease>();
+  readonly leases = new Leases();
+  /** Those of `leases` that stand for any number of requests. */
+  readonly #standing = new Set<StandingLease>();
   /** Heartbeats missed in a row. */
   missed = 0;
   /** Deaths since it was last stable. */
@@ -80,18 +130,33 @@ export class Member {
 
   /** Tells every request that waits for a reply from this replica to look elsewhere. */
   lose(): void {
-    for (const lease of this.leases) {
-      const { onLost } = lease;
-      lease.onLost = undefined;
-      onLost?.();
-    }
+    this.leases.tell('onLost');
+  }
+
+  /** Tells every request that the replica leaves. */
+  leave(): void {
+    this.leases.tell('onLeaving');
+  }
+
+  /** Tells every request that it has no more time. */
+  cut(): void {
+    this.leases.tell('onCut');
+  }
+
+  /** Requests in flight, here and in other processes. */
+  get inFlight(): number {
+    let sum = this.leases.size - this.#standing.size;
+    for (const lease of this.#standing) sum += lease.requests;
+    return sum;
   }
 
   hold(lease: Lease): void {
     this.leases.add(lease);
+    if (lease instanceof StandingLease) this.#standing.add(lease);
   }
 
   drop(lease: Lease): void {
+    if (lease instanceof StandingLease) this.#standing.delete(lease);
     if (this.leases.delete(lease) && this.leases.size === 0) this.#idle?.();
   }
 

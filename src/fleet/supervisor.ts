@@ -161,7 +161,7 @@ export class Supervisor {
 
   /** `bound` aborts with `signal` and with the end of the member's instance. */
   async #beat(member: Member, signal: AbortSignal, bound: AbortSignal): Promise<void> {
-    const { clock, heartbeat, heartbeatPath, heartbeatFailures, step, look } = this.#options;
+    const { runtime, clock, heartbeat, heartbeatPath, heartbeatFailures, step, look } = this.#options;
     // Who is ready or ejected has an instance, and an instance without an address never gets that far.
     const instance = member.instance as Instance;
     const beganMs = clock.now();
@@ -181,8 +181,8 @@ export class Supervisor {
       if (result === 'refused') look();
       if (member.state === 'ready' && (result === 'refused' || member.missed >= heartbeatFailures))
         this.eject(member, result === 'refused' ? 'connection refused' : 'missed heartbeats');
-      // As many again, off the ring, to come back on its own; then it is replaced.
-      else if (member.state === 'ejected' && member.missed >= 2 * heartbeatFailures)
+      // As many again, off the ring, to come back on its own; then it is replaced, unless only its owner could do that.
+      else if (runtime.owns && member.state === 'ejected' && member.missed >= 2 * heartbeatFailures)
         this.died(member, 'did not come back');
     }
     await this.#pause(member, instance, beganMs, signal);

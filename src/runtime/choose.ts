@@ -4,8 +4,12 @@ import { DockerRuntime } from './docker/docker.ts';
 import { holdCluster } from './docker/sole.ts';
 import { ProcessRuntime } from './process/process.ts';
 import { EngineGone, StartFailed, type Runtime } from './runtime.ts';
+import { StaticRuntime } from './static/static.ts';
 
-type Choice = Pick<Config, 'runtime' | 'cluster' | 'replicaImage' | 'replicaCommand' | 'replicaPort'>;
+type Choice = Pick<
+  Config,
+  'runtime' | 'cluster' | 'replicaImage' | 'replicaCommand' | 'replicaPort' | 'upstreams'
+>;
 
 /**
  * The runtime that configuration asks for; with `auto`, docker where its engine answers and the image is there or can
@@ -26,6 +30,7 @@ export async function openRuntime(config: Choice, log: Log): Promise<Runtime> {
   };
   const openProcess = (): Runtime => new ProcessRuntime({ command: config.replicaCommand, log });
   if (config.runtime === 'process') return openProcess();
+  if (config.runtime === 'static') return new StaticRuntime(config.upstreams);
   try {
     return await openDocker();
   } catch (error) {

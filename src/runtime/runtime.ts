@@ -1,11 +1,20 @@
+import type { Naming } from './naming.ts';
+
 /**
  * How replicas are run, as the fleet sees it: five verbs. Each implementation passes tests/runtime/contract.suite.ts.
  * An instance is one run of a replica (a container, a process); a replica outlives its instances and keeps its name.
  */
 export interface Runtime {
-  readonly kind: 'docker' | 'process';
+  readonly kind: 'docker' | 'process' | 'static';
   /** Whether instances outlive this process, so that ON_EXIT=keep and adoption mean something. */
   readonly durable: boolean;
+  /**
+   * Whether it starts and ends the servers themselves. One that somebody else runs can't be replaced: where it does not
+   * answer it is off the ring for as long as that lasts, and no longer.
+   */
+  readonly owns: boolean;
+  /** What a replica may be called. */
+  readonly naming: Naming;
   /** Every instance that is ours. The truth: events only say when to ask. Throws EngineGone. */
   list(): Promise<Instance[]>;
   /**

@@ -1,5 +1,4 @@
-/** Bytes of a request body that are kept to be sent again; one that has sent more goes to one replica only. */
-export const KEPT_BYTES_MAX = 256 * 1024;
+import { KEPT_BYTES_MAX } from './retry.ts';
 
 /**
  * A request body that can be sent a second time as long as it is small: chunks are read from the client as a replica

@@ -1,9 +1,11 @@
 import type { Config } from '../config.ts';
 import type { Lease } from '../fleet/member.ts';
 import { ReplayableBody } from './body.ts';
-import { replyHeaders, requestHeaders } from './headers.ts';
+import { keptRequestId, replyHeaders, requestHeaders } from './headers.ts';
 import { keyOf } from './key.ts';
+import { RetryBudget } from './relay/budget.ts';
 import { failureStatus, isIdempotent, shouldRetry, type Failure } from './retry.ts';
+import { Trust } from './trust.ts';
 import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
 
 /** A reply of known length up to this is looked at once before it is passed on: most are whole by then. */
@@ -24,7 +26,7 @@ export interface ForwarderOptions {
   /** Picks the key's next replica that is not in `except`. */
   readonly claim: (key: string, except: ReadonlySet<string>) => Lease | undefined;
   readonly send: Send;
-  readonly config: Pick<Config, 'hashKey' | 'replyHeaderTimeoutMs'>;
+  readonly config: Pick<Config, 'hashKey' | 'replyHeaderTimeoutMs' | 'retries' | 'trustedProxies'>;
 }
 
 /** What every attempt at one request sends. */
@@ -33,6 +35,7 @@ interface Message {
   readonly target: string;
   readonly headers: Headers;
   readonly body: ReplayableBody | undefined;
+  readonly requestId: string;
   /** Aborts when the client goes away. */
   readonly client: AbortSignal;
 }
@@ -40,10 +43,13 @@ interface Message {
 /** Sends requests of the control port to the replica that owns their key, over the platform's own HTTP client. */
 export class Forwarder {
   readonly #options: ForwarderOptions;
+  readonly #trust: Trust;
+  readonly #budget = new RetryBudget(performance.now());
   #inFlight = 0;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
+    this.#trust = new Trust(options.config.trustedProxies);
   }
 
   /**
@@ -65,21 +71,22 @@ export class Forwarder {
   async #tryInOrder(request: Request, peer: string): Promise<Response> {
     const { method } = request;
     const target = targetOf(request.url);
-    const url = target === undefined ? null : URL.parse(request.url);
-    if (target === undefined || url === null)
+    if (target === undefined || !URL.canParse(request.url))
       throw new ForwardError(400, 'Only a request for a path, with a valid Host, can be forwarded');
     if (losesBody(request))
       throw new ForwardError(400, `A ${method} with a body cannot be forwarded: send it as POST`);
-    const key =
-      keyOf({ url, headers: request.headers, peer }, this.#options.config.hashKey) ?? crypto.randomUUID();
+    const { config } = this.#options;
+    const header = (lower: string): string | undefined => request.headers.get(lower) ?? undefined;
+    const origin = this.#trust.originOf(peer, header('x-forwarded-for'));
+    const requestId = keptRequestId(request.headers) ?? crypto.randomUUID();
+    const key = keyOf({ target, origin, header }, config.hashKey) ?? crypto.randomUUID();
     const body = request.body === null ? undefined : new ReplayableBody(request.body);
-    const headers = requestHeaders(request.headers, {
-      address: peer,
-      host: request.headers.get('host') ?? url.host,
-    });
-    const message: Message = { method, target, headers, body, client: request.signal };
+    const client = { address: peer, trusted: this.#trust.has(peer) };
+    const headers = requestHeaders(request.headers, client, requestId);
+    const message: Message = { method, target, headers, body, requestId, client: request.signal };
+    this.#budget.deposit();
     const tried = new Set<string>();
-    let reached = 0;
+    let attempts = 0;
     let last: Failure | undefined;
     for (;;) {
       const lease = this.#options.claim(key, tried);
@@ -91,8 +98,10 @@ export class Forwarder {
       const outcome = await this.#attempt(message, lease);
       if (outcome instanceof Response) return outcome;
       last = outcome;
-      if (last !== 'refused') reached++;
-      if (!shouldRetry({ method, failure: last, bodyWhole: body?.whole ?? true, reached }))
+      if (last !== 'refused') attempts++;
+      const attempt = { method, failure: last, bodyWhole: body?.whole ?? true, attempts };
+      const harmless = shouldRetry({ ...attempt, retries: config.retries });
+      if (!harmless || (last !== 'refused' && !this.#budget.withdraw(performance.now())))
         throw new ForwardError(failureStatus(last), `Replica ${lease.replica} did not answer this request`);
     }
   }
@@ -102,6 +111,7 @@ export class Forwarder {
     const { method, target, headers, body, client } = message;
     const attempt = new AbortController();
     let failure: Failure | undefined;
+    let cut = false;
     const giveUp = (why: Failure): void => {
       failure ??= why;
       attempt.abort();
@@ -111,6 +121,10 @@ export class Forwarder {
     lease.onLost = () => {
       // Only what may go elsewhere is called off when its replica leaves the ring: the rest has nowhere better to be.
       if (isIdempotent(method) && (body?.whole ?? true)) giveUp('lost');
+    };
+    lease.onCut = () => {
+      cut = true;
+      attempt.abort();
     };
     client.addEventListener('abort', onClientGone);
     try {
@@ -127,12 +141,13 @@ export class Forwarder {
         attempt.signal,
       );
       patience.end();
-      return await passOn(reply, lease, method);
+      return await passOn(reply, message, lease, attempt);
     } catch (error) {
       // Also where it was the reply that could not be passed on: no more of it is to come.
       attempt.abort();
-      lease.release();
+      release(lease);
       if (client.aborted) return new Response(null, { status: 499 });
+      if (cut) throw new ForwardError(502, 'The replica had to leave before it answered');
       failure ??= error instanceof UpstreamError && error.refused ? 'refused' : 'broken';
       if (failure === 'refused') lease.unreachable();
       else lease.suspect();
@@ -186,15 +201,23 @@ class Patience {
   }
 }
 
-/** The client's view of a reply. Its lease ends with its body. Throws where the reply breaks before any of it was passed on. */
-async function passOn(reply: Response, lease: Lease, method: string): Promise<Response> {
+/**
+ * The client's view of a reply. Its lease ends with its body, and `attempt` can call off the rest of that. Throws where
+ * the reply breaks before any of it was passed on.
+ */
+async function passOn(
+  reply: Response,
+  { method, requestId }: Message,
+  lease: Lease,
+  attempt: AbortController,
+): Promise<Response> {
   const { status, statusText } = reply;
   // Replicas can send what Response does not know, such as 999. Past this nothing can throw but a read.
   if (status < 200 || status > 599) throw new UpstreamError(false);
-  const headers = replyHeaders(reply.headers, lease.replica);
+  const headers = replyHeaders(reply.headers, lease.replica, requestId);
   const respond = (body: BodyInit | null): Response => new Response(body, { status, statusText, headers });
   if (reply.body === null) {
-    lease.release();
+    release(lease);
     // For a HEAD whose replica says no length Bun would claim one of 0 (RFC 9110, section 8.6).
     const unmeasured = method === 'HEAD' && !headers.has('content-length');
     return respond(
@@ -208,11 +231,16 @@ async function passOn(reply: Response, lease: Lease, method: string): Promise<Re
     first = (await reader.read()).value ?? new Uint8Array();
     if (first.byteLength === length) {
       // Bun would name a type for bytes that came without one.
-      lease.release();
+      release(lease);
       return respond(headers.has('content-type') ? first : streamOf(first));
     }
   }
-  return respond(relay(reader, first, lease));
+  return respond(relay(reader, first, lease, attempt));
+}
+
+function release(lease: Lease): void {
+  lease.onCut = undefined;
+  lease.release();
 }
 
 function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
@@ -229,16 +257,22 @@ function relay(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   first: Uint8Array | undefined,
   lease: Lease,
+  attempt: AbortController,
 ): ReadableStream<Uint8Array> {
   let held = true;
   const end = (): void => {
-    if (held) lease.release();
+    if (held) release(lease);
     held = false;
   };
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         if (first !== undefined && first.byteLength > 0) controller.enqueue(first);
+        lease.onCut = () => {
+          end();
+          controller.error(new Error('The replica had to leave before its reply was whole'));
+          attempt.abort();
+        };
       },
       async pull(controller) {
         try {

@@ -1,60 +1,85 @@
-/**
- * Fields that speak of one connection, not of the message, and must not be forwarded (RFC 9110, section 7.6.1; the
- * last five are from RFC 2616, section 13.5.1, and are still sent).
- */
-const HOP_BY_HOP = [
-  'connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  // Neither of the platforms' clients hands on the fields that it announces.
-  'trailer',
-] as const;
+import {
+  claimsOrigin,
+  FIELD,
+  fieldCode,
+  isPassed,
+  REQUEST_ID_BYTES_MAX,
+  VIA,
+  type FieldCode,
+} from './http1/fields.ts';
 
-/** By these a client would tell where it came from, to replicas that believe them; we are the one who knows. */
-const CLAIMS_OF_ORIGIN = /^(?:forwarded|x-forwarded-.*|x-real-ip)$/;
+/** Visible ASCII: it ends up in logs. */
+const REQUEST_ID = /^[!-~]+$/;
 
+/** Who sent a request. */
 export interface Client {
   /** Address of the peer, as the socket says. */
   readonly address: string;
-  /** The Host that it asked for. */
-  readonly host: string;
+  /** Whether it is a proxy whose word on where a request came from is taken. */
+  readonly trusted: boolean;
 }
 
-/** What a replica gets to see of a request: the client's fields less hop-by-hop ones, plus where it came from. */
-export function requestHeaders(received: Headers, client: Client): Headers {
-  const headers = endToEnd(received);
+/** What a replica gets to see of a request: the client's fields less those of this hop, plus where it came from. */
+export function requestHeaders(received: Headers, { address, trusted }: Client, requestId: string): Headers {
+  // What a client claims of itself is not where it came from, unless it is a proxy whose word is taken.
+  const headers = endToEnd(received, trusted ? () => true : (code) => !claimsOrigin(code));
   // Our listener has sent the 100 that it asks for: the body comes unasked (RFC 9110, section 10.1.1).
   headers.delete('expect');
-  // Overwritten, never appended to: what a client claims of itself is not where it came from.
-  for (const name of received.keys()) if (CLAIMS_OF_ORIGIN.test(name)) headers.delete(name);
-  headers.set('x-forwarded-for', client.address);
-  headers.set('x-forwarded-host', client.host);
-  headers.set('x-forwarded-proto', 'http');
+  const before = headers.get('x-forwarded-for') ?? '';
+  headers.set('x-forwarded-for', before === '' ? address : `${before}, ${address}`);
+  const host = received.get('host');
+  if (host !== null && !headers.has('x-forwarded-host')) headers.set('x-forwarded-host', host);
+  if (!headers.has('x-forwarded-proto')) headers.set('x-forwarded-proto', 'http');
+  headers.set('x-request-id', requestId);
+  headers.append('via', VIA);
   return headers;
 }
 
-/** What a client gets to see of a reply: the replica's fields less hop-by-hop ones, plus who served it. */
-export function replyHeaders(received: Headers, replica: string): Headers {
-  const headers = endToEnd(received);
+/** What a client gets to see of a reply: the replica's fields less those of this hop, plus who served it. */
+export function replyHeaders(received: Headers, replica: string, requestId: string): Headers {
+  const headers = endToEnd(received, () => true);
   headers.set('x-served-by', replica);
+  if (!headers.has('x-request-id')) headers.set('x-request-id', requestId);
+  headers.append('via', VIA);
   return headers;
 }
 
-function endToEnd(received: Headers): Headers {
+/** The id that the client gave its request; undefined where it gave none that can be kept. */
+export function keptRequestId(received: Headers): string | undefined {
+  const id = received.get('x-request-id') ?? '';
+  return id.length <= REQUEST_ID_BYTES_MAX && REQUEST_ID.test(id) && !namedBy(received).has('x-request-id')
+    ? id
+    : undefined;
+}
+
+/** The fields that do not end at this hop, as far as they are `kept`. */
+function endToEnd(received: Headers, kept: (code: FieldCode) => boolean): Headers {
   const headers = new Headers(received);
-  // Connection names further fields that end at this hop.
-  for (const named of (received.get('connection') ?? '').split(',')) {
-    const name = named.trim();
-    // An invalid token would make delete() throw; it can't be a field's name either.
-    if (/^[\w!#$%&'*+.^`|~-]+$/.test(name)) headers.delete(name);
+  const named = namedBy(received);
+  for (const name of received.keys()) {
+    const code = codeOf(name);
+    const ends = !isPassed(code) || (named.has(name) && !isIndispensable(code));
+    if (ends || !kept(code)) headers.delete(name);
   }
   // The length of a message that was sent in chunks is what they add up to (RFC 9112, section 6.3).
   if (received.has('transfer-encoding')) headers.delete('content-length');
-  for (const name of HOP_BY_HOP) headers.delete(name);
+  // Neither of the platforms' clients hands on the fields that it announces.
+  headers.delete('trailer');
   return headers;
+}
+
+/** Names of further fields that end at this hop, in lower case (RFC 9110, section 7.6.1). */
+function namedBy(received: Headers): ReadonlySet<string> {
+  const options = (received.get('connection') ?? '').toLowerCase().split(',');
+  return new Set(options.map((option) => option.trim()));
+}
+
+/** Without these a message would be another one, whatever Connection says of them. */
+function isIndispensable(code: FieldCode): boolean {
+  return code === FIELD.host || code === FIELD.contentLength;
+}
+
+function codeOf(name: string): FieldCode {
+  const bytes = Buffer.from(name, 'latin1');
+  return fieldCode(bytes, 0, bytes.length);
 }

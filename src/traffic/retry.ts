@@ -1,5 +1,5 @@
-/** Replicas that are tried after the first one failed to reply; those that refuse the connection do not count. */
-export const RETRIES_MAX = 2;
+/** Bytes of a request body that are kept to be sent again; one that has sent more goes to one replica only. */
+export const KEPT_BYTES_MAX = 256 * 1024;
 
 /** RFC 9110, section 9.2.2. */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
@@ -8,6 +8,8 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 export type Failure =
   /** No connection: the replica has not seen a byte. */
   | 'refused'
+  /** No connection in time: it has not seen a byte either, but another wait is not free. */
+  | 'unconnected'
   /** Connected, and then it ended or replied with nonsense. */
   | 'broken'
   /** No reply in time. */
@@ -20,15 +22,17 @@ export interface Attempt {
   readonly failure: Failure;
   /** Whether the body can be sent again from its first byte. */
   readonly bodyWhole: boolean;
-  /** Attempts so far that may have reached a replica. */
-  readonly reached: number;
+  /** Attempts so far; those that were refused are not counted, since they take their replica off the ring. */
+  readonly attempts: number;
+  /** Attempts that there may be after the first. */
+  readonly retries: number;
 }
 
 /** Whether the next replica in ring order may be asked. A request that may have been acted on is never sent twice unless that does no harm. */
-export function shouldRetry({ method, failure, bodyWhole, reached }: Attempt): boolean {
+export function shouldRetry({ method, failure, bodyWhole, attempts, retries }: Attempt): boolean {
   if (!bodyWhole) return false;
   if (failure === 'refused') return true;
-  return IDEMPOTENT.has(method) && reached <= RETRIES_MAX;
+  return attempts <= retries && (failure === 'unconnected' || IDEMPOTENT.has(method));
 }
 
 export function isIdempotent(method: string): boolean {
@@ -37,5 +41,5 @@ export function isIdempotent(method: string): boolean {
 
 /** The status that tells a client which way the last attempt failed. */
 export function failureStatus(failure: Failure): 502 | 504 {
-  return failure === 'silent' || failure === 'lost' ? 504 : 502;
+  return failure === 'refused' || failure === 'broken' ? 502 : 504;
 }

@@ -2,6 +2,7 @@ import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Readable, pipeline } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import type { Address } from '../runtime/runtime.ts';
+import { authority } from './peer.ts';
 
 export interface Outgoing {
   readonly address: Address;
@@ -122,10 +123,6 @@ function toResponse(reply: IncomingMessage, method: string): Response {
     status,
     headers,
   });
-}
-
-function authority({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Bun's fetch takes a path of //a for /a: such a request goes by node:http, which costs five times as much. */

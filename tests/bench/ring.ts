@@ -1,7 +1,8 @@
 import HashRing from 'hashring';
 import { hash32 } from '../../src/ring/hash.ts';
 import { Ring } from '../../src/ring/ring.ts';
-import type { BenchReport, BenchRow } from './report.ts';
+import { digits, tableOf, type BenchReport } from './report.ts';
+import { medianOf } from './statistics.ts';
 
 // So many that no branch predictor learns them by heart, as it does a hundred.
 const KEYS = 32_768;
@@ -13,6 +14,19 @@ const PASSES = 3;
 
 const HASH = 'hash32 alone';
 const HASH_CHAINED = 'hash32 alone, chained';
+
+/** One thing measured, in one way. */
+interface RingRow {
+  readonly name: string;
+  /** the kind of key */
+  readonly input: string;
+  /** nanoseconds for one lookup, in the fastest round */
+  readonly nsMin: number;
+  /** nanoseconds for one lookup, in the median round */
+  readonly nsMedian: number;
+  /** median over the rounds of this row's time divided by that of the hash alone in the same round */
+  readonly ratio: number;
+}
 
 /** Looks all keys up and returns what depends on every result, so that none can be optimised away. */
 type Loop = (keys: readonly string[]) => number;
@@ -54,7 +68,17 @@ export function benchRing(): BenchReport {
   ];
 
   return {
-    baseline: 'hash',
+    notes: [],
+    table: tableOf(
+      [
+        { title: '', cell: ({ name }) => name },
+        { title: 'input', cell: ({ input }) => input },
+        { title: 'ns min', cell: ({ nsMin }) => digits(nsMin, 1) },
+        { title: 'ns median', cell: ({ nsMedian }) => digits(nsMedian, 1) },
+        { title: 'x hash', cell: ({ ratio }) => digits(ratio, 2) },
+      ],
+      rows,
+    ),
     rows,
     goals: ['user-N', 'UUIDs'].flatMap((input) => {
       const ring = rowOf(rows, 'Ring of 10', input);
@@ -123,7 +147,7 @@ function caseOfHashring(count: number): Case {
 }
 
 /** All cases take turns in each round, so that what disturbs the machine disturbs them all. */
-function measured(cases: readonly Case[], kinds: Readonly<Record<string, readonly string[]>>): BenchRow[] {
+function measured(cases: readonly Case[], kinds: Readonly<Record<string, readonly string[]>>): RingRow[] {
   const times = new Map<string, number[]>();
   for (let round = 0; round < ROUNDS_WARMING_UP + ROUNDS; round++) {
     for (const [input, allKeys] of Object.entries(kinds)) {
@@ -230,12 +254,8 @@ function keysOf(keyOf: (i: number) => string): string[] {
   return Array.from({ length: KEYS }, (_, i) => text.decode(utf8.encode(keyOf(i))));
 }
 
-function rowOf(rows: readonly BenchRow[], name: string, input: string): BenchRow {
+function rowOf(rows: readonly RingRow[], name: string, input: string): RingRow {
   const row = rows.find((each) => each.name === name && each.input === input);
   if (row === undefined) throw new Error(`Nothing was measured as ${name} with ${input}`);
   return row;
-}
-
-function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }

@@ -15,11 +15,23 @@ interface Reply {
   text: string;
 }
 
+export interface ContractOptions {
+  /** False where names cannot be made up, since each says which server is meant: then a join has to name them all. */
+  readonly generates?: boolean;
+}
+
+/** Every name that may join where names cannot be made up, beside the three that are there. */
+export const JOINING_NAMES = ['server-4', 'a', 'b', 'x', 'y', 'extra'] as const;
+
 /**
  * What every user of the API relies on, run against a real Ringmaster at a URL that has three replicas, server-1 to
  * server-3, of the sample server.
  */
-export function endpointContract(name: string, open: () => Promise<Subject>): void {
+export function endpointContract(
+  name: string,
+  open: () => Promise<Subject>,
+  { generates = true }: ContractOptions = {},
+): void {
   describe(`endpoint contract: ${name}`, () => {
     let subject: Subject;
     beforeAll(async () => {
@@ -44,6 +56,8 @@ export function endpointContract(name: string, open: () => Promise<Subject>): vo
       JSON.parse((await call(method, path, body)).text);
     const names = async (): Promise<string[]> =>
       ((await json('GET', '/rep')) as { replicas: string[] }).replicas;
+    /** Names that a join may leave out where Ringmaster makes them up. */
+    const generated = (...replicas: string[]): string[] => (generates ? [] : replicas);
     const expectFailure = (reply: Reply, status: number, text?: string): void => {
       expect(reply.status).toBe(status);
       expect(reply.headers.get('content-type')).toStartWith('application/json');
@@ -174,7 +188,9 @@ export function endpointContract(name: string, open: () => Promise<Subject>): vo
     test(
       'POST /add and DELETE /rm change the replicas and answer with them',
       async () => {
-        expect(await call('POST', '/add', { n: 2, hostnames: ['a'] })).toMatchObject({
+        expect(
+          await call('POST', '/add', { n: 2, hostnames: ['a', ...generated('server-4')] }),
+        ).toMatchObject({
           status: 200,
           text: '{"message":{"N":5,"replicas":["server-1","server-2","server-3","a","server-4"]},"status":"successful"}',
         });
@@ -265,7 +281,10 @@ export function endpointContract(name: string, open: () => Promise<Subject>): vo
     test('what the fleet can not do is refused with its own status, and changes nothing', async () => {
       expectFailure(await call('POST', '/add', { n: 1, hostnames: ['server-2'] }), 409);
       expectFailure(await call('POST', '/add', { n: 2, hostnames: ['b', 'SERVER-2'] }), 409);
-      expectFailure(await call('POST', '/add', { n: 1e9 }), 413);
+      // One more than there is room for, and very many more.
+      const over = Array.from({ length: 62 }, (_, i) => `h:${i + 1}`);
+      expectFailure(await call('POST', '/add', { n: 62, hostnames: generated(...over) }), 413);
+      if (generates) expectFailure(await call('POST', '/add', { n: 1e9 }), 413);
       expectFailure(
         await call('POST', '/add', `{"n":1,"hostnames":["${'a'.repeat(2 * 1024 * 1024)}"]}`),
         413,
@@ -313,7 +332,9 @@ export function endpointContract(name: string, open: () => Promise<Subject>): vo
           expectFailure(reply, 503);
           expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
         }
-        expect(await json('POST', '/add', { n: 3 })).toMatchObject({
+        expect(
+          await json('POST', '/add', { n: 3, hostnames: generated('server-1', 'server-2', 'server-3') }),
+        ).toMatchObject({
           message: { N: 3, replicas: ['server-1', 'server-2', 'server-3'] },
         });
         expect((await call('GET', '/home?id=1')).status).toBe(200);

@@ -38,7 +38,9 @@ const app = createApp({
   config: parseConfig({}),
   log: silentLog,
 });
-const document = (await (await app(new Request('http://localhost/swagger/json'), '127.0.0.1')).json()) as {
+const document = (await (
+  await app(new Request('http://localhost/swagger/json'), () => '127.0.0.1')
+).json()) as {
   paths: Record<string, Record<string, Operation>>;
 };
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>

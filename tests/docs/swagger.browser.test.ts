@@ -41,6 +41,7 @@ describe('the page to try the API', () => {
     page.on('pageerror', (error) => complaints.push(error.message));
     await page.goto(`${ringmaster.url}/swagger`);
     await page.waitForSelector('.opblock');
+    await page.waitForLoadState('networkidle');
   }, PATIENCE_MS);
 
   afterAll(async () => {
@@ -57,6 +58,8 @@ describe('the page to try the API', () => {
   ): Promise<{ status: string; body: string }> {
     const block = page.locator(`.opblock-${method}`, { has: page.locator(`[data-path="${path}"]`) });
     await block.locator('.opblock-summary-control').click();
+    // Until the page has worked out the call, its button finds nothing to execute.
+    await block.locator('.responses-table .response').first().waitFor();
     if (body !== undefined) await block.locator('textarea.body-param__text').fill(JSON.stringify(body));
     await block.locator('button.execute').click();
     const row = block.locator('.live-responses-table .response').first();

@@ -6,6 +6,7 @@ import {
   type InstanceSpec,
   type Runtime,
 } from '../../src/runtime/runtime.ts';
+import { startedNaming } from '../../src/runtime/naming.ts';
 import type { FakeClock } from './fake-clock.ts';
 import type { Container, FakeEngine } from './fake-engine.ts';
 
@@ -15,6 +16,7 @@ export interface FakeRuntimeOptions {
   readonly engine: FakeEngine;
   readonly clock: FakeClock;
   readonly durable?: boolean;
+  readonly owns?: boolean;
 }
 
 /**
@@ -24,16 +26,19 @@ export interface FakeRuntimeOptions {
 export class FakeRuntime implements Runtime {
   readonly kind = 'docker';
   readonly durable: boolean;
+  readonly owns: boolean;
+  readonly naming = startedNaming;
   readonly calls = { list: 0, start: 0, commit: 0, stop: 0, close: 0 };
   readonly #engine: FakeEngine;
   readonly #clock: FakeClock;
   readonly #unwatch = new Set<() => void>();
   #cut = false;
 
-  constructor({ engine, clock, durable = true }: FakeRuntimeOptions) {
+  constructor({ engine, clock, durable = true, owns = true }: FakeRuntimeOptions) {
     this.#engine = engine;
     this.#clock = clock;
     this.durable = durable;
+    this.owns = owns;
   }
 
   /** As when the process dies that it belongs to: what is under way goes no further, and nobody hears of it. */

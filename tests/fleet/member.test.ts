@@ -112,7 +112,10 @@ function lease(): Lease {
   return {
     replica: 'a',
     address: { host: '10.0.0.1', port: 5000 },
+    place: undefined,
     onLost: undefined,
+    onLeaving: undefined,
+    onCut: undefined,
     release() {},
     unreachable() {},
     suspect() {},

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
+import { NAME_PATTERN } from '../../src/config.ts';
 import {
   InvalidChange,
   NameTaken,
@@ -7,10 +8,12 @@ import {
   UnknownReplica,
   type FleetError,
 } from '../../src/fleet/errors.ts';
-import { checkJoin, checkLeave, joining, leaving, NAME_PATTERN } from '../../src/fleet/membership.ts';
+import { checkJoin, checkLeave, joining, leaving } from '../../src/fleet/membership.ts';
+import { startedNaming as naming } from '../../src/runtime/naming.ts';
+import { StaticRuntime } from '../../src/runtime/static/static.ts';
 
 const SEED = 20260104;
-const MAX = 64;
+const LIMITS = { maxReplicas: 64, naming };
 
 describe('the check of a change', () => {
   for (const [verb, check] of [
@@ -25,7 +28,7 @@ describe('the check of a change', () => {
       [1, ['x'.repeat(63)]],
       [1, ['0_.-']],
     ])(`${verb} of %p with %p is in order`, (n, hostnames) => {
-      expect(() => check({ n, hostnames })).not.toThrow();
+      expect(() => check({ n, hostnames }, naming)).not.toThrow();
     });
 
     test.each([
@@ -49,22 +52,24 @@ describe('the check of a change', () => {
       [2, ['a', 'a']],
       [2, ['a', 'A']],
     ])(`${verb} of %p with %p is refused with 400`, (n, hostnames) => {
-      expect(thrown(() => check({ n, hostnames }))).toMatchObject({ status: 400 });
+      expect(thrown(() => check({ n, hostnames }, naming))).toMatchObject({ status: 400 });
     });
   }
 
   test('more names than replicas are refused in the words that clients of this API expect', () => {
     const change = { n: 1, hostnames: ['a', 'b'] };
-    expect(thrown(() => checkJoin(change)).message).toBe(
+    expect(thrown(() => checkJoin(change, naming)).message).toBe(
       'Length of hostname list is more than newly added instances',
     );
-    expect(thrown(() => checkLeave(change)).message).toBe(
+    expect(thrown(() => checkLeave(change, naming)).message).toBe(
       'Length of hostname list is more than removable instances',
     );
   });
 
   test('no text of a caller is in the message about a name that is not allowed', () => {
-    expect(thrown(() => checkJoin({ n: 1, hostnames: ['<script>'] })).message).not.toContain('script');
+    expect(thrown(() => checkJoin({ n: 1, hostnames: ['<script>'] }, naming)).message).not.toContain(
+      'script',
+    );
   });
 });
 
@@ -77,12 +82,12 @@ describe('the names of a join', () => {
     [[], 3, ['server-2'], ['server-2', 'server-1', 'server-3']],
     [[], 2, ['Server-1'], ['Server-1', 'server-2']],
   ])('to %p, %p more with %p are %p', (taken, n, hostnames, expected) => {
-    expect(joining(taken, { n, hostnames }, MAX)).toEqual(expected);
+    expect(joining(taken, { n, hostnames }, LIMITS)).toEqual(expected);
   });
 
   test('one that is taken is refused with 409, without regard to case', () => {
     for (const name of ['a', 'A']) {
-      const error = thrown(() => joining(['x', 'a'], { n: 2, hostnames: ['b', name] }, MAX));
+      const error = thrown(() => joining(['x', 'a'], { n: 2, hostnames: ['b', name] }, LIMITS));
       expect(error).toBeInstanceOf(NameTaken);
       expect(error.status).toBe(409);
       expect(error.message).toContain(`Hostname ${name} is taken`);
@@ -90,8 +95,8 @@ describe('the names of a join', () => {
   });
 
   test('up to the limit they are given, beyond it refused with 413', () => {
-    expect(joining(['a'], { n: 2, hostnames: [] }, 3)).toHaveLength(2);
-    const error = thrown(() => joining(['a'], { n: 3, hostnames: [] }, 3));
+    expect(joining(['a'], { n: 2, hostnames: [] }, { maxReplicas: 3, naming })).toHaveLength(2);
+    const error = thrown(() => joining(['a'], { n: 3, hostnames: [] }, { maxReplicas: 3, naming }));
     expect(error).toBeInstanceOf(TooManyReplicas);
     expect(error.status).toBe(413);
   });
@@ -101,7 +106,7 @@ describe('the names of a join', () => {
       fc.property(memberships, fc.integer({ min: 1, max: 12 }), names, (taken, n, wished) => {
         const used = new Set(taken.map(fold));
         const hostnames = wished.filter((name) => !used.has(fold(name))).slice(0, n);
-        const joined = joining(taken, { n, hostnames }, MAX);
+        const joined = joining(taken, { n, hostnames }, LIMITS);
         expect(joined).toHaveLength(n);
         expect(joined.slice(0, hostnames.length)).toEqual(hostnames);
         expect(new Set([...taken, ...joined].map(fold)).size).toBe(taken.length + n);
@@ -121,17 +126,17 @@ describe('the names of a leave', () => {
     [['a', 'b', 'c'], 2, ['c'], ['c', 'b']],
     [['a', 'b', 'c'], 2, ['A'], ['a', 'c']],
   ])('from %p, %p with %p are %p', (members, n, hostnames, expected) => {
-    expect(leaving(members, { n, hostnames })).toEqual(expected);
+    expect(leaving(members, { n, hostnames }, naming)).toEqual(expected);
   });
 
   test('one that is no member is refused with 404', () => {
-    const error = thrown(() => leaving(['a'], { n: 2, hostnames: ['a', 'b'] }));
+    const error = thrown(() => leaving(['a'], { n: 2, hostnames: ['a', 'b'] }, naming));
     expect(error).toBeInstanceOf(UnknownReplica);
     expect(error.status).toBe(404);
   });
 
   test('more than there are are refused with 400', () => {
-    const error = thrown(() => leaving(['a'], { n: 2, hostnames: [] }));
+    const error = thrown(() => leaving(['a'], { n: 2, hostnames: [] }, naming));
     expect(error).toBeInstanceOf(InvalidChange);
     expect(error.status).toBe(400);
   });
@@ -142,7 +147,7 @@ describe('the names of a leave', () => {
         if (members.length === 0) return;
         const n = 1 + (many % members.length);
         const hostnames = members.slice(0, few % (n + 1)).map((name) => name.toUpperCase());
-        const left = leaving(members, { n, hostnames });
+        const left = leaving(members, { n, hostnames }, naming);
         expect(new Set(left).size).toBe(n);
         expect(left.slice(0, hostnames.length)).toEqual(members.slice(0, hostnames.length));
         const others = members.slice(hostnames.length).toReversed();
@@ -150,6 +155,67 @@ describe('the names of a leave', () => {
       }),
       { seed: SEED, numRuns: 300 },
     );
+  });
+});
+
+describe('where names stand for servers', () => {
+  // Nothing is started: the name alone says which server is meant.
+  const { naming: servers } = new StaticRuntime([
+    { name: 'a', host: '10.0.0.1', port: 80 },
+    { name: 'b', host: 'host.example', port: 81 },
+  ]);
+  const limits = { maxReplicas: 64, naming: servers };
+
+  test.each([
+    [1, ['a']],
+    [2, ['B', 'other.example:80']],
+    [3, ['10.0.0.2:80', '[::1]:80', 'h:1']],
+  ])('a join of %p with %p is in order, and takes just these', (n, hostnames) => {
+    expect(() => checkJoin({ n, hostnames }, servers)).not.toThrow();
+    expect(joining([], { n, hostnames }, limits)).toEqual(hostnames);
+  });
+
+  test.each([
+    ['no name', 1, [], 'send as many hostnames as n says. A hostname is host:port'],
+    ['one name for two', 2, ['h:1'], 'send as many hostnames as n says. A hostname is host:port'],
+    ['a name that UPSTREAMS does not have', 1, ['c'], 'A hostname is host:port'],
+    ['a port of 0', 1, ['h:0'], 'A hostname is host:port'],
+    ['the same address twice', 2, ['h:1', 'H:01'], 'Hostname H:01 is there twice: names must differ'],
+    ['two names of one server', 2, ['a', '10.0.0.1:80'], 'Hostname 10.0.0.1:80 is there twice'],
+  ])('a join with %s is refused with 400', (_, n, hostnames, message) => {
+    const error = thrown(() => checkJoin({ n, hostnames }, servers));
+    expect(error).toBeInstanceOf(InvalidChange);
+    expect(error.message).toContain(message);
+  });
+
+  test.each([
+    ['a', 'A', 'choose a name that /rep does not list'],
+    ['h:1', 'H:1', 'choose a name that /rep does not list'],
+    ['a', '10.0.0.1:80', '/rep lists the same server as a'],
+    ['10.0.0.1:80', 'a', '/rep lists the same server as 10.0.0.1:80'],
+    ['host.example:81', 'b', '/rep lists the same server as host.example:81'],
+  ])('beside %s there is no room for %s', (member, name, message) => {
+    const error = thrown(() => joining([member], { n: 2, hostnames: ['h:2', name] }, limits));
+    expect(error).toBeInstanceOf(NameTaken);
+    expect(error.message).toBe(`Hostname ${name} is taken: ${message}`);
+  });
+
+  test('a leave takes either name of a server', () => {
+    const members = ['a', 'h:1', 'h:2'];
+    const wish = { n: 2, hostnames: ['10.0.0.1:80', 'H:1'] };
+    expect(() => checkLeave(wish, servers)).not.toThrow();
+    expect(leaving(members, wish, servers)).toEqual(['a', 'h:1']);
+    expect(leaving(members, { n: 2, hostnames: [] }, servers)).toEqual(['h:2', 'h:1']);
+  });
+
+  test('a leave of what looks like a name but is none of a server is refused as unknown, the rest as no name', () => {
+    for (const name of ['server-1', 'b', 'h:3']) {
+      const wish = { n: 1, hostnames: [name] };
+      expect(() => checkLeave(wish, servers)).not.toThrow();
+      expect(thrown(() => leaving(['a'], wish, servers))).toBeInstanceOf(UnknownReplica);
+    }
+    for (const name of ['', 'a b', 'h:99999', '-a', 'http://h:1'])
+      expect(thrown(() => checkLeave({ n: 1, hostnames: [name] }, servers))).toBeInstanceOf(InvalidChange);
   });
 });
 

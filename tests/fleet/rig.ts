@@ -18,6 +18,8 @@ const LONGEST_TIMER_MS = 120_000;
 export interface RigOptions {
   readonly config?: Partial<FleetOptions['config']>;
   readonly durable?: boolean;
+  /** False: the engine's containers stand for servers that somebody else runs. */
+  readonly owns?: boolean;
   readonly tie?: FakeClockOptions['tie'];
   readonly heartbeatLatencyMs?: () => number;
 }
@@ -150,12 +152,17 @@ export class Rig {
   }
 
   #start(): Ringmaster {
-    const { config, durable, heartbeatLatencyMs } = this.#options;
+    const { config, durable, owns, heartbeatLatencyMs } = this.#options;
     const { clock, engine } = this;
     const log = (level: keyof Log) => (fields: object, message: string) =>
       void this.lines.push({ level, message, fields, atMs: clock.now() });
     return new Ringmaster({
-      runtime: new FakeRuntime({ engine, clock, ...(durable === undefined ? {} : { durable }) }),
+      runtime: new FakeRuntime({
+        engine,
+        clock,
+        ...(durable === undefined ? {} : { durable }),
+        ...(owns === undefined ? {} : { owns }),
+      }),
       clock,
       heartbeat: fakeHeartbeat({
         engine,

@@ -14,8 +14,17 @@ export interface RuntimeSubject {
   broken(): Promise<Runtime>;
 }
 
+export interface ContractOptions {
+  /** False where it runs on servers that somebody else owns: they outlive all that is done, and nobody tells of their end. */
+  readonly owns?: boolean;
+}
+
 /** What the fleet relies on, run against each runtime with a real engine below it. */
-export function runtimeContract(name: string, open: () => Promise<RuntimeSubject>): void {
+export function runtimeContract(
+  name: string,
+  open: () => Promise<RuntimeSubject>,
+  { owns = true }: ContractOptions = {},
+): void {
   describe(`runtime contract: ${name}`, () => {
     let subject: RuntimeSubject;
     let runtime: Runtime;
@@ -39,6 +48,10 @@ export function runtimeContract(name: string, open: () => Promise<RuntimeSubject
       address !== undefined && (await httpHeartbeat(address, '/heartbeat', 1000, NEVER)) === 'answered';
     const named = async (replica: string): Promise<Instance[]> =>
       (await runtime.list()).filter((one) => one.name === replica);
+
+    test('it owns what the contract takes it to own', () => {
+      expect(runtime.owns).toBe(owns);
+    });
 
     test(
       'a started instance runs, is listed as it was specified, and answers',
@@ -112,14 +125,14 @@ export function runtimeContract(name: string, open: () => Promise<RuntimeSubject
     );
 
     test(
-      'stop removes an instance, gently or by force, and one that is not there is no error',
+      `stop removes an instance, gently or by force, ${owns ? 'with its server' : 'not its server'}, and one that is not there is no error`,
       async () => {
         for (const graceMs of [5000, 0]) {
           const instance = await runtime.start(spec('a'), NEVER);
           await eventually(() => answers(instance));
           await runtime.stop('a', graceMs);
           expect(await runtime.list()).toEqual([]);
-          expect(await answers(instance)).toBe(false);
+          expect(await answers(instance)).toBe(!owns);
           await runtime.stop('a', graceMs);
         }
       },
@@ -136,21 +149,37 @@ export function runtimeContract(name: string, open: () => Promise<RuntimeSubject
       PATIENCE_MS,
     );
 
-    test(
-      'one that is killed is listed as ended, or not at all, and wakes who watches',
-      async () => {
-        const instance = await runtime.start(spec('a'), NEVER);
-        const woken = Promise.withResolvers<void>();
-        const unwatch = runtime.watch(async () => {
-          if ((await named('a'))[0]?.state !== 'running') woken.resolve();
-        });
-        await subject.kill(instance);
-        await woken.promise;
-        unwatch();
-        for (const one of await named('a')) expect(one.state).toBe('ended');
-      },
-      PATIENCE_MS,
-    );
+    if (owns)
+      test(
+        'one that is killed is listed as ended, or not at all, and wakes who watches',
+        async () => {
+          const instance = await runtime.start(spec('a'), NEVER);
+          const woken = Promise.withResolvers<void>();
+          const unwatch = runtime.watch(async () => {
+            if ((await named('a'))[0]?.state !== 'running') woken.resolve();
+          });
+          await subject.kill(instance);
+          await woken.promise;
+          unwatch();
+          for (const one of await named('a')) expect(one.state).toBe('ended');
+        },
+        PATIENCE_MS,
+      );
+    else
+      test(
+        'one whose server is killed stays as it was, so that it is there when the server is back',
+        async () => {
+          const instance = await runtime.start(spec('a'), NEVER);
+          let woken = 0;
+          const unwatch = runtime.watch(() => woken++);
+          await subject.kill(instance);
+          await eventually(async () => !(await answers(instance)));
+          unwatch();
+          expect(await runtime.list()).toEqual([instance]);
+          expect(woken).toBe(0);
+        },
+        PATIENCE_MS,
+      );
 
     test(
       'a start that is given up leaves nothing',

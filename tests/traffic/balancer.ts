@@ -9,7 +9,10 @@ import { RawUpstream, type Answer } from './raw-upstream.ts';
 
 /** A lease that counts what is done with it. */
 export class CountedLease implements Lease {
+  place: number | undefined;
   onLost: (() => void) | undefined;
+  onLeaving: (() => void) | undefined;
+  onCut: (() => void) | undefined;
   releases = 0;
   unreachables = 0;
   suspects = 0;
@@ -48,6 +51,9 @@ export const REPLY_HEADER_TIMEOUT_MS = 600_000;
 
 export interface BalancerOptions {
   readonly hashKey?: string;
+  readonly retries?: number;
+  /** As TRUSTED_PROXIES has them. */
+  readonly trustedProxies?: string;
   /** Runs between the forwarder's reply and its way to the client. */
   readonly beforeReply?: (request: Request) => Promise<void>;
 }
@@ -63,14 +69,16 @@ export class Balancer implements AsyncDisposable {
   private constructor(
     readonly upstreams: readonly (RawUpstream | undefined)[],
     addresses: readonly Address[],
-    { hashKey = 'query:id', beforeReply }: BalancerOptions,
+    { hashKey = 'query:id', retries = 2, trustedProxies = '', beforeReply }: BalancerOptions,
   ) {
     const forwarder = new Forwarder({
       send,
-      config: {
-        replyHeaderTimeoutMs: REPLY_HEADER_TIMEOUT_MS,
-        hashKey: parseConfig({ HASH_KEY: hashKey }).hashKey,
-      },
+      config: parseConfig({
+        HASH_KEY: hashKey,
+        RETRIES: String(retries),
+        TRUSTED_PROXIES: trustedProxies,
+        REPLY_HEADER_TIMEOUT_MS: String(REPLY_HEADER_TIMEOUT_MS),
+      }),
       claim: (key, except) => {
         const i = addresses.findIndex((_, at) => !except.has(`r${at}`));
         if (i < 0) return undefined;

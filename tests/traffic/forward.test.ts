@@ -1,8 +1,8 @@
 import { describe, expect, jest, setDefaultTimeout, test } from 'bun:test';
 import { gzipSync } from 'node:zlib';
+import { parseConfig } from '../../src/config.ts';
 import { ForwardError, Forwarder } from '../../src/traffic/forward.ts';
-import { RETRIES_MAX } from '../../src/traffic/retry.ts';
-import { SENDS_MAX } from '../../src/traffic/upstream.ts';
+import { SENDS_MAX, UpstreamError } from '../../src/traffic/upstream.ts';
 import { Balancer, CountedLease, REPLY_HEADER_TIMEOUT_MS } from './balancer.ts';
 import { noise, sha256 } from './noise.ts';
 import { RawUpstream, REFUSING, type Answer } from './raw-upstream.ts';
@@ -61,9 +61,57 @@ describe('a request', () => {
 
   test('without a key gets a fresh one each time', async () => {
     await using balancer = await Balancer.open([answers]);
-    for (let i = 0; i < 3; i++) await balancer.fetch('/home');
+    for (let i = 0; i < 3; i++) await balancer.fetch('/home', { headers: { 'x-request-id': 'req-1' } });
     expect(new Set(balancer.leases.map((lease) => lease.key)).size).toBe(3);
     expect(balancer.leases.every((lease) => lease.key.length >= 16)).toBe(true);
+  });
+
+  test('keeps its id and has it on the reply, as has one that came without', async () => {
+    await using balancer = await Balancer.open([
+      (exchange) =>
+        exchange.target === '/own'
+          ? exchange.write('HTTP/1.1 200 OK\r\nX-Request-Id: its-own\r\ncontent-length: 0\r\n\r\n')
+          : answers(exchange),
+    ]);
+    const ids: (string | null)[] = [];
+    for (const [path, headers] of [
+      ['/', { 'x-request-id': 'req-1' }],
+      ['/', {}],
+      ['/', { 'x-request-id': 'two words' }],
+      ['/own', { 'x-request-id': 'req-2' }],
+    ] as const)
+      ids.push((await balancer.fetch(path, { headers })).headers.get('x-request-id'));
+    const seen = balancer.upstream(0).exchanges.map((one) => one.value('x-request-id'));
+    expect(seen[0]).toBe('req-1');
+    expect(seen[2]).not.toContain(' ');
+    expect(seen[3]).toBe('req-2');
+    expect(ids).toEqual([...seen.slice(0, 3), 'its-own'] as string[]);
+    expect(new Set(ids).size).toBe(4);
+  });
+
+  test('that a trusted proxy sends on comes from where that says, and is keyed by it', async () => {
+    const options = { hashKey: 'ip', trustedProxies: '127.0.0.0/8,10.0.0.0/8' };
+    await using balancer = await Balancer.open([answers], options);
+    const claims = {
+      'x-forwarded-for': '192.0.2.1, 198.51.100.1, 10.0.0.9',
+      'x-forwarded-host': 'shop.example',
+      'x-forwarded-proto': 'https',
+      forwarded: 'for=198.51.100.1',
+      'x-real-ip': '198.51.100.1',
+    };
+    await balancer.fetch('/', { headers: { ...claims, x_forwarded_for: '192.0.2.66' } });
+    await balancer.fetch('/');
+    expect(balancer.leases.map((lease) => lease.key)).toEqual(['198.51.100.1', '127.0.0.1']);
+    const [told, plain] = [0, 1].map((i) =>
+      Object.fromEntries(balancer.upstream(0).exchanges[i]?.fields ?? []),
+    );
+    expect(told).toMatchObject({ ...claims, 'x-forwarded-for': `${claims['x-forwarded-for']}, 127.0.0.1` });
+    expect(told).not.toHaveProperty('x_forwarded_for');
+    expect(plain).toMatchObject({
+      'x-forwarded-for': '127.0.0.1',
+      'x-forwarded-host': balancer.host,
+      'x-forwarded-proto': 'http',
+    });
   });
 
   test('is keyed by what is configured, of what we see and not of what is claimed', async () => {
@@ -181,6 +229,7 @@ describe('a request', () => {
       'TE: trailers\r\nTrailer: X-Sum\r\nUpgrade: h2c\r\nProxy-Authorization: Basic eA==\r\nProxy-Connection: close\r\n',
       'X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\n',
       'Forwarded: for=198.51.100.1\r\nX-Real-IP: 198.51.100.1\r\nExpect: 100-continue\r\n',
+      'Content_Length: 9\r\nTransfer_Encoding: chunked\r\nX_Forwarded_For: 1\r\nX-Request-Id: req-1\r\nVia: 1.0 fred\r\n',
       'Authorization: Bearer x\r\nCookie: a=1\r\nCookie: b=2\r\nX-Two: 1\r\nX-Two: 2\r\nX-Latin: caf\u00e9\r\nUser-Agent: me\r\nAccept: a/b\r\n',
       'Content-Type: a/b\r\nContent-Length: 4\r\n\r\nbody',
     );
@@ -199,6 +248,8 @@ describe('a request', () => {
       'x-forwarded-for': '127.0.0.1',
       'x-forwarded-host': 'Some.Example:81',
       'x-forwarded-proto': 'http',
+      'x-request-id': 'req-1',
+      via: '1.0 fred, 1.1 ringmaster',
     };
     const received = fields.filter(([name]) => name !== 'connection');
     expect(Object.fromEntries(received)).toEqual(expected);
@@ -335,26 +386,31 @@ describe('a reply', () => {
       'set-cookie: a=1; Path=/\r\nset-cookie: b=2\r\ncontent-type: a/b\r\ncontent-length: 1\r\n',
       'x',
     ],
-  ])('%s with %j comes as it is, and nothing is added', async (status, head, body) => {
-    await using balancer = await Balancer.open([replies(`HTTP/1.1 ${status}\r\n${head}\r\n${body}`)]);
-    const reply = await balancer.raw('GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n');
-    expect(reply.status).toBe(Number(status.slice(0, 3)));
-    expect(reply.body.toString('latin1')).toBe(body);
-    // What went wrong: bytes without a type were given one, which a browser then goes by.
-    const ours = new Set(['x-served-by', 'connection', ...(head.includes('date:') ? [] : ['date'])]);
-    const fields = reply.fields
-      .filter(([name]) => !ours.has(name))
-      .map(([name, value]) => `${name}: ${value}`);
-    const added =
-      head.includes('content-length') || status.startsWith('204') || status.startsWith('304')
-        ? []
-        : ['content-length: 0'];
-    expect(fields.toSorted()).toEqual(
-      [...head.split('\r\n').filter((line) => line !== ''), ...added].toSorted(),
-    );
-    expect(reply.values('x-served-by')).toEqual(['r0']);
-    expect(balancer.seen).toEqual([1]);
-  });
+  ])(
+    '%s with %j comes as it is, and nothing is added but where it came through',
+    async (status, head, body) => {
+      await using balancer = await Balancer.open([replies(`HTTP/1.1 ${status}\r\n${head}\r\n${body}`)]);
+      const reply = await balancer.raw('GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n');
+      expect(reply.status).toBe(Number(status.slice(0, 3)));
+      expect(reply.body.toString('latin1')).toBe(body);
+      // What went wrong: bytes without a type were given one, which a browser then goes by.
+      const ours = new Set(['x-served-by', 'x-request-id', 'via', 'connection']);
+      if (!head.includes('date:')) ours.add('date');
+      const fields = reply.fields
+        .filter(([name]) => !ours.has(name))
+        .map(([name, value]) => `${name}: ${value}`);
+      const added =
+        head.includes('content-length') || status.startsWith('204') || status.startsWith('304')
+          ? []
+          : ['content-length: 0'];
+      expect(fields.toSorted()).toEqual(
+        [...head.split('\r\n').filter((line) => line !== ''), ...added].toSorted(),
+      );
+      expect(reply.values('x-served-by')).toEqual(['r0']);
+      expect(reply.values('via')).toEqual(['1.1 ringmaster']);
+      expect(balancer.seen).toEqual([1]);
+    },
+  );
 
   test.each(['0', '17', '70000', '99999999999'])(
     'to HEAD keeps the length %s of what it has not',
@@ -405,14 +461,16 @@ describe('a reply', () => {
       replies(
         'HTTP/1.1 200 OK\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\n',
         'Proxy-Authenticate: Basic\r\nTrailer: X-Sum\r\nX-Served-By: someone\r\nX-Kept: 1\r\n',
+        'Content_Length: 9\r\nX_Served_By: someone\r\nVia: 1.0 fred\r\n',
         'Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n',
       ),
     ]);
     const reply = await balancer.fetch('/');
     expect(await reply.text()).toBe('ok');
     const names = [...reply.headers.keys()];
-    for (const name of ['x-hop', 'keep-alive', 'upgrade', 'proxy-authenticate', 'trailer', 'x-sum'])
-      expect(names).not.toContain(name);
+    const lost = ['x-hop', 'keep-alive', 'upgrade', 'proxy-authenticate', 'trailer', 'x-sum'];
+    for (const name of [...lost, 'content_length', 'x_served_by']) expect(names).not.toContain(name);
+    expect(reply.headers.get('via')).toBe('1.0 fred, 1.1 ringmaster');
     expect(reply.headers.get('x-kept')).toBe('1');
     expect(reply.headers.get('x-served-by')).toBe('r0');
   });
@@ -622,11 +680,12 @@ describe('a replica that takes a request and ends the connection', () => {
     expect(clock.timers()).toBe(before);
   });
 
-  test('is followed by two more at most', async () => {
-    await using balancer = await Balancer.open([breaks, breaks, breaks, answers]);
+  test.each([0, 1, 2, 3])('is followed by %d more at most where that is configured', async (retries) => {
+    const replicas = Array.from({ length: 1 + retries }, () => breaks);
+    await using balancer = await Balancer.open([...replicas, answers], { retries });
     expect((await balancer.fetch('/')).status).toBe(502);
-    expect(balancer.leases).toHaveLength(1 + RETRIES_MAX);
-    expect(balancer.upstream(3).connections).toBe(0);
+    expect(balancer.leases).toHaveLength(1 + retries);
+    expect(balancer.upstream(1 + retries).connections).toBe(0);
   });
 });
 
@@ -725,6 +784,122 @@ describe('a replica that never replies', () => {
     await client.until('y\r\n0\r\n\r\n');
     client.socket.destroy();
     expect(balancer.seen).toEqual([1, 0]);
+  });
+});
+
+describe('a replica whose time to drain is over', () => {
+  const BEGUN = 'HTTP/1.1 200 OK\r\ncontent-type: a/b\r\n';
+
+  test.each([
+    ['GET', null],
+    ['PUT', 'the body'],
+    ['POST', 'the body'],
+  ])(
+    'has a %s that it has not answered called off: the answer is 502, and nobody is blamed',
+    async (method, body) => {
+      // What went wrong: the request waited on until the replica was killed.
+      await using balancer = await Balancer.open([silent, answers]);
+      const replied = balancer.fetch('/', { method, body });
+      const exchange = await balancer.upstream(0).exchange(0);
+      await exchange.body;
+      balancer.lease(0).onCut?.();
+      expect(await failure(await replied)).toEqual({
+        status: 502,
+        message: '<Error> The replica had to leave before it answered',
+      });
+      await exchange.closed;
+      expect(balancer.seen).toEqual([1, 0]);
+      expect(balancer.lease(0)).toMatchObject({ suspects: 0, unreachables: 0, onCut: undefined });
+    },
+  );
+
+  test('has a body that is on its way to it called off', async () => {
+    await using balancer = await Balancer.open([silent, answers]);
+    const client = await balancer.client();
+    client.write('PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\npart');
+    const exchange = await balancer.upstream(0).exchange(0);
+    await exchange.arrived(4);
+    balancer.lease(0).onCut?.();
+    await expect(exchange.body).rejects.toThrow();
+    await client.until('The replica had to leave before it answered');
+    client.socket.destroy();
+    expect(client.reply().status).toBe(502);
+    expect(balancer.seen).toEqual([1, 0]);
+  });
+
+  test.each([
+    ['in chunks', 'transfer-encoding: chunked\r\n\r\n4\r\npart\r\n'],
+    ['of known length', `content-length: 200000\r\n\r\n${'x'.repeat(100_000)}part`],
+    ['to the end of its connection', '\r\npart'],
+  ])('has a reply %s broken off, which is an error to the client and no end', async (_, text) => {
+    await using balancer = await Balancer.open([replies(BEGUN, text), answers]);
+    const client = await balancer.client();
+    client.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+    await client.until('part');
+    balancer.lease(0).onCut?.();
+    await balancer.settled();
+    await client.ended;
+    await (
+      await balancer.upstream(0).exchange(0)
+    ).closed;
+    expect(client.reply().values('transfer-encoding')).toEqual(['chunked']);
+    expect(client.received).not.toEndWith('0\r\n\r\n');
+    expect(balancer.seen).toEqual([1, 0]);
+    expect(balancer.lease(0)).toMatchObject({ suspects: 0, onCut: undefined });
+  });
+
+  test('has a small reply of which nothing was passed on called off, with 502', async () => {
+    await using balancer = await Balancer.open([
+      (exchange) =>
+        exchange.target === '/' ? answers(exchange) : exchange.write(`${BEGUN}content-length: 4\r\n\r\n`),
+      answers,
+    ]);
+    const replied = balancer.fetch('/slow');
+    await balancer.upstream(0).exchange(0);
+    // By the time that a second and a third request are through, the head of the first has come.
+    for (let i = 0; i < 2; i++) await (await balancer.fetch('/')).text();
+    balancer.lease(0).onCut?.();
+    expect((await replied).status).toBe(502);
+    expect(balancer.seen).toEqual([3, 0]);
+  });
+
+  test('does not wait for a client that does not read', async () => {
+    const part = Buffer.alloc(65_536, 'x');
+    await using balancer = await Balancer.open([
+      (exchange) => {
+        if (exchange.target !== '/endless') return answers(exchange);
+        exchange.write(`${BEGUN}\r\n`);
+        const pour = (): void => {
+          while (exchange.socket.writable && exchange.socket.write(part));
+        };
+        exchange.socket.on('drain', pour);
+        pour();
+      },
+    ]);
+    const client = await balancer.client();
+    client.socket.pause();
+    client.write('GET /endless HTTP/1.1\r\nHost: h\r\n\r\n');
+    const endless = await balancer.upstream(0).exchange(0);
+    // By the time that these are through, every buffer on the way is full.
+    for (let i = 0; i < 200; i++) await balancer.fetch('/');
+    balancer.lease(0).onCut?.();
+    await balancer.lease(0).released;
+    await endless.closed;
+    client.socket.resume();
+    await client.ended;
+    expect(client.received).not.toEndWith('0\r\n\r\n');
+  });
+
+  test.each([
+    ['a small one', `${BEGUN}content-length: 2\r\n\r\nok`, 'ok'],
+    ['one in chunks', `${BEGUN}transfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n`, 'ok'],
+    ['one without a body', 'HTTP/1.1 204 No Content\r\n\r\n', ''],
+  ])('has nothing to do with a reply that is whole: %s', async (_, text, body) => {
+    await using balancer = await Balancer.open([replies(text)]);
+    const reply = await balancer.fetch('/');
+    expect(await reply.text()).toBe(body);
+    await balancer.settled();
+    expect(balancer.lease(0).onCut).toBeUndefined();
   });
 });
 
@@ -896,7 +1071,7 @@ test('more requests than the platform has room for are refused, not queued in si
       leases.push(lease);
       return lease;
     },
-    config: { hashKey: [], replyHeaderTimeoutMs: 60_000 },
+    config: parseConfig({}),
   });
   const ask = (): Promise<Response> => forwarder.forward(new Request('http://lb.example/'), '192.0.2.1');
   const replied = Array.from({ length: SENDS_MAX }, ask);
@@ -908,4 +1083,36 @@ test('more requests than the platform has room for are refused, not queued in si
   expect((await next).status).toBe(200);
   await Promise.all(replied);
   expect(leases.map((lease) => lease.releases)).toEqual(leases.map(() => 1));
+});
+
+test('a day on which everything fails is not made worse by sending all of it again', async () => {
+  const requests = 400;
+  const retries = 10;
+  const refusing = 50;
+  let sends = 0;
+  let day: 'bad' | 'better' = 'bad';
+  const forwarder = new Forwarder({
+    send: ({ address }) => {
+      sends++;
+      if (day === 'bad') return Promise.reject(new UpstreamError(false));
+      return address.port > refusing
+        ? Promise.resolve(new Response(null))
+        : Promise.reject(new UpstreamError(true));
+    },
+    claim: (key, except) =>
+      new CountedLease(key, `r${except.size}`, { host: '127.0.0.1', port: 1 + except.size }),
+    config: parseConfig({ RETRIES: String(retries) }),
+  });
+  const ask = (): Promise<Response> => forwarder.forward(new Request('http://lb.example/'), '192.0.2.1');
+  const beganMs = performance.now();
+  for (let i = 0; i < requests; i++) await expect(ask()).rejects.toBeInstanceOf(ForwardError);
+  const elapsedS = (performance.now() - beganMs) / 1000;
+  // A thousand in reserve, one for five requests, and twenty a second.
+  const allowed = 1000 + requests / 5;
+  expect(sends - requests).toBeGreaterThanOrEqual(allowed - 2);
+  expect(sends - requests).toBeLessThanOrEqual(allowed + 20 * elapsedS);
+  expect(allowed + 20 * elapsedS).toBeLessThan(requests * retries);
+  // Where there is no connection nothing is sent twice, so that is free.
+  day = 'better';
+  expect((await ask()).headers.get('x-served-by')).toBe(`r${refusing}`);
 });

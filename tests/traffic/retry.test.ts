@@ -1,49 +1,50 @@
 import { describe, expect, test } from 'bun:test';
-import {
-  failureStatus,
-  isIdempotent,
-  RETRIES_MAX,
-  shouldRetry,
-  type Failure,
-} from '../../src/traffic/retry.ts';
+import { failureStatus, isIdempotent, shouldRetry, type Failure } from '../../src/traffic/retry.ts';
 
-const FAILURES: readonly Failure[] = ['refused', 'broken', 'silent', 'lost'];
+const FAILURES: readonly Failure[] = ['refused', 'unconnected', 'broken', 'silent', 'lost'];
 const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
 /** Among them what only looks idempotent: PATCH, methods of extensions, and names in the wrong case. */
 const OTHERS = ['POST', 'PATCH', 'PURGE', 'PROPFIND', 'CONNECT', 'TRACE', 'QUERY', 'get', 'Put', '', ' GET'];
-/** Attempts that may have reached a replica, the one that just failed included. */
-const REACHED = [0, 1, 2, 3, 4];
+const RETRIES = [0, 1, 2, 10];
+/** Attempts so far, the one that just failed included. */
+const ATTEMPTS = [0, 1, 2, 3, 4, 10, 11, 12];
 
-describe('a request without a body that is not whole', () => {
+/** After how many attempts there may be another. */
+function retried(method: string, failure: Failure, retries: number, bodyWhole = true): number[] {
+  return ATTEMPTS.filter((attempts) => shouldRetry({ method, failure, bodyWhole, attempts, retries }));
+}
+
+describe('a request whose body is whole', () => {
   test.each(IDEMPOTENT.flatMap((method) => FAILURES.map((failure) => [method, failure] as const)))(
-    '%s goes on after %s',
+    '%s goes on after %s, as often as is configured',
     (method, failure) => {
-      const retried = REACHED.filter((reached) => shouldRetry({ method, failure, bodyWhole: true, reached }));
-      expect(retried).toEqual(failure === 'refused' ? REACHED : [0, 1, 2]);
+      for (const retries of RETRIES)
+        expect(retried(method, failure, retries)).toEqual(
+          failure === 'refused' ? ATTEMPTS : ATTEMPTS.filter((attempts) => attempts <= retries),
+        );
     },
   );
 
   test.each(OTHERS.flatMap((method) => FAILURES.map((failure) => [method, failure] as const)))(
-    '%j goes on after %s only if that was no connection',
+    '%j goes on after %s only if there was no connection',
     (method, failure) => {
-      for (const reached of REACHED)
-        expect(shouldRetry({ method, failure, bodyWhole: true, reached })).toBe(failure === 'refused');
+      const allowed = { refused: ATTEMPTS, unconnected: [0, 1, 2] }[failure as string] ?? [];
+      expect(retried(method, failure, 2)).toEqual(allowed);
     },
   );
 });
 
 test('a body that is no longer whole goes nowhere else', () => {
   for (const method of [...IDEMPOTENT, ...OTHERS])
-    for (const failure of FAILURES)
-      for (const reached of REACHED)
-        expect(shouldRetry({ method, failure, bodyWhole: false, reached })).toBe(false);
+    for (const failure of FAILURES) expect(retried(method, failure, 10, false)).toEqual([]);
 });
 
-test('two further replicas are asked after the first that was reached', () => {
-  let reached = 1;
-  while (shouldRetry({ method: 'GET', failure: 'broken', bodyWhole: true, reached })) reached++;
-  expect(reached).toBe(1 + RETRIES_MAX);
-  expect(RETRIES_MAX).toBe(2);
+test('after the first attempt there are as many as is configured', () => {
+  for (const retries of RETRIES) {
+    let attempts = 1;
+    while (shouldRetry({ method: 'GET', failure: 'broken', bodyWhole: true, attempts, retries })) attempts++;
+    expect(attempts).toBe(1 + retries);
+  }
 });
 
 test('idempotent are those of RFC 9110, less TRACE, which is not forwarded', () => {
@@ -53,6 +54,7 @@ test('idempotent are those of RFC 9110, less TRACE, which is not forwarded', () 
 test.each([
   ['refused', 502],
   ['broken', 502],
+  ['unconnected', 504],
   ['silent', 504],
   ['lost', 504],
 ] as const)('%s is told as %d', (failure, status) => {

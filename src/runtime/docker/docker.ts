@@ -4,6 +4,7 @@ import Docker, {
   type ContainerInspectInfo,
 } from 'dockerode';
 import type { Log } from '../../log.ts';
+import { startedNaming } from '../naming.ts';
 import {
   NameInUse,
   StartFailed,
@@ -47,6 +48,8 @@ interface Found {
 export class DockerRuntime implements Runtime {
   readonly kind = 'docker';
   readonly durable = true;
+  readonly owns = true;
+  readonly naming = startedNaming;
   readonly #docker: Docker;
   readonly #source: TemplateSource;
   readonly #vantage: Vantage;

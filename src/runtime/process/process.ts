@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../../log.ts';
+import { startedNaming } from '../naming.ts';
 import { StartFailed, type Instance, type InstanceSpec, type Runtime } from '../runtime.ts';
 import { Warden } from './warden.ts';
 
@@ -33,6 +34,8 @@ export interface ProcessRuntimeOptions {
 export class ProcessRuntime implements Runtime {
   readonly kind = 'process';
   readonly durable = false;
+  readonly owns = true;
+  readonly naming = startedNaming;
   readonly #command: readonly string[];
   readonly #log: Log;
   readonly #warden = new Warden();

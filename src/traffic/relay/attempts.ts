@@ -1,0 +1,34 @@
+import { failureStatus, shouldRetry, type Failure } from '../retry.ts';
+import type { RetryBudget } from './budget.ts';
+
+/** The attempts at one request that brought no reply. */
+export class Attempts {
+  /** Replicas that are not asked again. */
+  readonly tried = new Set<string>();
+  /** Those that were refused are not counted: they take their replica off the ring. */
+  #counted = 0;
+  #last: Failure = 'refused';
+
+  /** The status that tells a client which way the last one failed. */
+  get status(): number {
+    return failureStatus(this.#last);
+  }
+
+  /** Takes note of one more. */
+  failed(replica: string, failure: Failure): void {
+    this.tried.add(replica);
+    this.#last = failure;
+    if (failure !== 'refused') this.#counted++;
+  }
+
+  /** Whether the next replica may be asked; where that costs something, it is taken from the budget. */
+  mayGoOn(
+    request: { readonly method: string; readonly bodyWhole: boolean; readonly retries: number },
+    budget: RetryBudget,
+    nowMs: number,
+  ): boolean {
+    const failure = this.#last;
+    if (!shouldRetry({ ...request, failure, attempts: this.#counted })) return false;
+    return failure === 'refused' || budget.withdraw(nowMs);
+  }
+}

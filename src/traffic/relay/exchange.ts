@@ -1,0 +1,603 @@
+import type { Lease } from '../../fleet/member.ts';
+import { ChunkedDecoder } from '../http1/chunked.ts';
+import { Flaw, type HeadFields } from '../http1/head.ts';
+import type { RequestHead } from '../http1/request-head.ts';
+import type { ReplyHead } from '../http1/reply-head.ts';
+import { isIdempotent, type Failure } from '../retry.ts';
+import { Attempts } from './attempts.ts';
+import type { ClientConnection } from './client.ts';
+import type { RelayContext } from './context.ts';
+import { knownReply, type KnownReply, type KnownRequest } from './known-heads.ts';
+import type { Pool } from './pool.ts';
+import { ReplyBody } from './reply-body.ts';
+import { writeReplyHead } from './reply-fields.ts';
+import { RequestBody } from './request-body.ts';
+import { keptRequestId, writeRequestHead } from './request-fields.ts';
+import { KeptId, type MadeId, type RequestId } from './request-id.ts';
+import { Tunnel } from './tunnel.ts';
+import type { Parting, Upstream, UpstreamUser } from './upstream.ts';
+
+/** The piece that a head came in is held as long as the exchange lasts; of a larger one the head alone. */
+const HEAD_HELD_BYTES_MAX = 32 * 1024;
+/**
+ * A request that may not be sent twice goes only on a connection that was used this recently: one that the replica closes
+ * just then would leave open whether it was acted on.
+ */
+const FRESH_IDLE_MS_MAX = 1000;
+/** Interim replies to one request (RFC 9110, section 15.2); more are no hints but a flood. */
+const INTERIM_REPLIES_MAX = 32;
+
+const SWITCHING_PROTOCOLS = 101;
+const NONE: readonly string[] = [];
+
+type Phase =
+  | 'connecting'
+  /** A replica has the request, or is getting it, and owes the head of the reply. */
+  | 'head'
+  /** The client is getting the reply. */
+  | 'body'
+  /** The reply was whole before the request was, and the replica still takes what is left of it. */
+  | 'rest'
+  | 'over';
+
+/** One request and its reply, whichever replicas it takes to get one. */
+export class Exchange implements UpstreamUser {
+  readonly method: string;
+  readonly #context: RelayContext;
+  readonly #client: ClientConnection;
+  readonly #key: string;
+  readonly #requestId: RequestId;
+  readonly #madeId: MadeId | undefined;
+  /** The head as it came; read again where it has to be written again. */
+  readonly #headBytes: Buffer;
+  readonly #headStart: number;
+  readonly #minor: number;
+  /** The protocols that are asked for, in lower case; empty for none. */
+  readonly #upgrade: readonly string[];
+  readonly #persistent: boolean;
+  /** Undefined until one fails. */
+  #attempts: Attempts | undefined;
+  #lease: Lease | undefined;
+  #pool: Pool | undefined;
+  #upstream: Upstream | undefined;
+  /** Whether the connection was kept from an exchange before. */
+  #reused = false;
+  /** A kept connection was closed as it was used: the same replica gets another chance, on a new one (RFC 9112, section 9.3.1). */
+  #stale = false;
+
+  /** Undefined where the request has none. */
+  readonly #body: RequestBody | undefined;
+  /** Whether the client waits for a 100 before it sends its body. */
+  #awaitsContinue: boolean;
+
+  #phase: Phase = 'connecting';
+  /** The part of a reply head that has come. */
+  #headPart: Buffer | undefined;
+  #replyBegan = false;
+  #interim = 0;
+  #reply: ReplyBody | undefined;
+  #replicaPersists = false;
+  #clientPersists = false;
+
+  constructor(
+    context: RelayContext,
+    client: ClientConnection,
+    head: RequestHead,
+    bytes: Buffer,
+    start: number,
+  ) {
+    this.#context = context;
+    this.#client = client;
+    const large = bytes.length > HEAD_HELD_BYTES_MAX;
+    this.#headBytes = large ? Buffer.from(bytes.subarray(start, head.end)) : bytes;
+    this.#headStart = large ? 0 : start;
+    this.method = head.method;
+    const kept = keptRequestId(head);
+    this.#madeId = kept === undefined ? context.ids.next() : undefined;
+    this.#requestId = this.#madeId ?? new KeptId(kept ?? '');
+    this.#minor = head.minor;
+    this.#upgrade = head.upgrade ? protocolsOf(head.fields) : NONE;
+    this.#persistent = head.persistent;
+    this.#awaitsContinue = head.continues;
+    if (head.framing !== 'none') {
+      const framing = head.framing === 'length' ? head.length : this.#decoder(head.fields.named);
+      this.#body = new RequestBody(framing, isIdempotent(head.method));
+    }
+    this.#key = context.keyOf(head, client.sender) ?? crypto.randomUUID();
+  }
+
+  /** Whether the request is known to its end. */
+  get requestDone(): boolean {
+    return this.#body === undefined || this.#body.done;
+  }
+
+  /** Whether it takes bytes of the request's body now. */
+  get takesBody(): boolean {
+    return (
+      !this.requestDone &&
+      this.#phase !== 'connecting' &&
+      this.#phase !== 'over' &&
+      this.#upstream?.blocked === false
+    );
+  }
+
+  /** Whether more of the body would only pile up. */
+  get bodyBlocked(): boolean {
+    return !this.requestDone && this.#upstream?.blocked === true;
+  }
+
+  /** Whether the body that was sent so far can be sent again from its first byte. */
+  get #bodyWhole(): boolean {
+    return this.#body === undefined || this.#body.whole;
+  }
+
+  /**
+   * Asks the owner of the key; the request's head was just read, or is `known`. Returns the offset past what it took of
+   * the body.
+   */
+  begin(bytes: Buffer, at: number, end: number, known?: KnownRequest): number {
+    this.#context.budget.deposit();
+    return this.#claim() && this.#reused ? this.#sendFirst(bytes, at, end, known) : at;
+  }
+
+  /** Takes of the request's body what there is. Returns the offset past it. */
+  body(bytes: Buffer, at: number, end: number): number {
+    this.#context.scratch.reset();
+    return this.#passBody(bytes, at, end);
+  }
+
+  // ---- from the client
+
+  clientDrained(): void {
+    this.progress();
+    this.#upstream?.unhold();
+  }
+
+  /** The client is gone: nobody waits for the reply. */
+  clientGone(): void {
+    if (this.#phase === 'over') return;
+    this.#phase = 'over';
+    this.#letGo('cut');
+  }
+
+  /** The client has closed its half with the request incomplete. */
+  requestCutShort(): void {
+    if (this.#phase === 'rest') return this.#close('cut');
+    if (this.#phase === 'body') return this.#break();
+    this.#refuse(400, 'The connection was closed before the request was complete');
+  }
+
+  onDeadline(): void {
+    if (this.#phase === 'rest') return this.#close('cut');
+    if (this.#phase === 'body') {
+      if (!this.#client.blocked && this.requestDone) this.#lease?.suspect();
+      return this.#break();
+    }
+    const clientIsLate = !this.requestDone && !this.#awaitsContinue && this.takesBody;
+    if (clientIsLate) return this.#refuse(408, 'The body of the request did not come in time');
+    this.#failed('silent');
+  }
+
+  // ---- from the replica
+
+  connected(): void {
+    const { requestHead, scratch } = this.#context;
+    // Read again: other requests have come since, and it was found good then.
+    requestHead.read(this.#headBytes, this.#headStart, this.#headBytes.length);
+    scratch.reset();
+    this.#writeHead();
+    this.#body?.writeAgain(scratch);
+    this.#phase = 'head';
+    this.#upstream?.send(scratch.bytes, 0, scratch.length);
+    this.#expectReply();
+    this.#client.bodyWanted();
+  }
+
+  unconnected(refused: boolean): void {
+    this.#upstream = undefined;
+    this.#failed(refused ? 'refused' : 'unconnected');
+  }
+
+  fromUpstream(received: Buffer): void {
+    // Nobody asked for another reply.
+    if (this.#phase === 'rest') return this.#close('cut');
+    if (this.#phase === 'body') {
+      this.#context.scratch.reset();
+      return this.#passReply(received, 0);
+    }
+    this.#replyBegan = true;
+    const known = this.#pool?.knownReply;
+    if (
+      known?.begins(received, this.#lease?.replica ?? '', this.#context.dateField) === true &&
+      this.#isPlain
+    )
+      return this.#replyKnown(received, known);
+    const bytes = this.#headPart === undefined ? received : Buffer.concat([this.#headPart, received]);
+    this.#headPart = undefined;
+    this.#readReplies(bytes);
+  }
+
+  upstreamDrained(): void {
+    this.progress();
+    this.#client.bodyWanted();
+  }
+
+  upstreamEnded(): void {
+    if (this.#phase === 'body' && this.#reply?.end(this.#context.scratch, this.#client) === true)
+      return this.#replyEnds(false);
+    this.#died();
+  }
+
+  upstreamClosed(): void {
+    this.#upstream = undefined;
+    this.#died();
+  }
+
+  // ---- the request
+
+  /** `named`: fields that Connection lists, in lower case. */
+  #decoder(named: readonly string[]): ChunkedDecoder {
+    const { headBytesMax, headFieldsMax } = this.#context.config;
+    return new ChunkedDecoder(headBytesMax, headFieldsMax, named.length > 0 ? named : NONE);
+  }
+
+  /** Chooses a replica and a connection. False where the request is answered with an error instead. */
+  #claim(): boolean {
+    const { claim, pools, config } = this.#context;
+    const lease = claim(this.#key, this.#attempts?.tried);
+    if (lease === undefined) {
+      if (this.#attempts === undefined) this.#refuse(503, 'No replica is ready: ask again, or /add some');
+      else this.#refuse(this.#attempts.status, 'No replica answered this request');
+      return false;
+    }
+    const pool = pools.of(lease.address);
+    const full = pool.inFlight >= config.replicaInFlightMax;
+    if (full || !pools.hasRoom(pool)) {
+      lease.release();
+      pools.forgetIfEmpty(pool);
+      const what = full ? `Replica ${lease.replica}` : 'Ringmaster';
+      this.#refuse(503, `${what} has too many requests in flight: ask again`);
+      return false;
+    }
+    pool.inFlight++;
+    this.#lease = lease;
+    this.#pool = pool;
+    this.#client.watch(lease);
+    this.#connect(pool);
+    return true;
+  }
+
+  #connect(pool: Pool): void {
+    const safe = isIdempotent(this.method);
+    const idleMsMax = this.#stale ? -1 : safe ? Number.POSITIVE_INFINITY : FRESH_IDLE_MS_MAX;
+    this.#replyBegan = false;
+    this.#headPart = undefined;
+    this.#phase = 'connecting';
+    this.#upstream = pool.take(this, idleMsMax);
+    // Its own deadline is the connection's, until there is one.
+    this.#client.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#reused = this.#upstream.connected;
+    if (this.#reused) this.#phase = 'head';
+  }
+
+  /** Head and what there is of the body in one piece; the head was just read. */
+  #sendFirst(bytes: Buffer, at: number, end: number, known: KnownRequest | undefined): number {
+    const { scratch, requestHead, knownRequests, deadlines } = this.#context;
+    scratch.reset();
+    if (known !== undefined && this.#madeId !== undefined) {
+      known.write(scratch, requestHead, this.#madeId);
+    } else {
+      this.#writeHead();
+      if (this.#madeId !== undefined)
+        knownRequests?.note(requestHead, this.#client.sender, scratch, deadlines.nowMs);
+    }
+    this.#expectReply();
+    return this.#passBody(bytes, at, end);
+  }
+
+  #writeHead(): void {
+    const { requestHead, scratch } = this.#context;
+    const { address } = this.#lease as Lease;
+    writeRequestHead(scratch, requestHead, this.#client.sender, this.#requestId, address);
+  }
+
+  /** Sends what scratch holds, and behind it what of the bytes belongs to the body. */
+  #passBody(bytes: Buffer, at: number, end: number): number {
+    const { scratch } = this.#context;
+    const upstream = this.#upstream as Upstream;
+    if (this.#body === undefined || this.#body.done || at >= end) {
+      upstream.send(scratch.bytes, 0, scratch.length);
+      return at;
+    }
+    this.#awaitsContinue = false;
+    const past = this.#body.pass(bytes, at, end, scratch, upstream);
+    this.progress();
+    if (past < 0) this.#badBody();
+    else if (this.#phase === 'rest' && this.requestDone) this.#close('end');
+    return past < 0 ? end : past;
+  }
+
+  /** Where the body ends cannot be known: what was sent of it is broken off, and nothing that follows is a request. */
+  #badBody(): void {
+    if (this.#phase === 'rest') this.#close('cut');
+    else if (this.#phase === 'body') this.#break();
+    else this.#refuse(400, 'The body is not chunked as RFC 9112 says');
+  }
+
+  // ---- the reply
+
+  #readReplies(bytes: Buffer): void {
+    const { replyHead } = this.#context;
+    let at = 0;
+    for (;;) {
+      const result = replyHead.read(bytes, at, bytes.length, this.method);
+      if (result instanceof Flaw) return this.#badReply(result.message);
+      if (!result) {
+        if (at < bytes.length) this.#headPart = bytes.subarray(at);
+        return;
+      }
+      const { status, end } = replyHead;
+      if (status === SWITCHING_PROTOCOLS) return this.#switch(bytes, end);
+      if (status >= 200) return this.#replyBegins(bytes, end);
+      if (++this.#interim > INTERIM_REPLIES_MAX) return this.#badReply('too many interim replies');
+      this.#passInterim();
+      at = end;
+    }
+  }
+
+  /** RFC 9110, section 15.2: to a client of HTTP/1.0 they are not sent. */
+  #passInterim(): void {
+    const { scratch, replyHead } = this.#context;
+    if (this.#minor === 0) return;
+    if (replyHead.status === 100) this.#awaitsContinue = false;
+    this.#expectReply();
+    scratch.reset();
+    writeReplyHead(scratch, replyHead, this.#frame(false, 'none'));
+    this.#client.send(scratch.bytes, 0, scratch.length);
+  }
+
+  #frame(chunked: boolean, connection: 'close' | 'keep-alive' | 'none') {
+    return {
+      replica: this.#lease?.replica ?? '',
+      requestId: this.#requestId,
+      date: this.#context.dateField,
+      chunked,
+      connection,
+    };
+  }
+
+  /** Whether nothing but its id tells this request's reply from those to others. */
+  get #isPlain(): boolean {
+    return (
+      this.#madeId !== undefined &&
+      this.#headPart === undefined &&
+      this.#minor > 0 &&
+      this.#persistent &&
+      this.requestDone &&
+      this.#interim === 0 &&
+      this.method !== 'HEAD' &&
+      !this.#context.stopping &&
+      !this.#client.ending
+    );
+  }
+
+  #beginReply(head: KnownReply | ReplyHead, named: readonly string[]): ReplyBody {
+    const { framing, length, persistent } = head;
+    const decoder = framing === 'chunked' ? this.#decoder(named) : undefined;
+    this.#phase = 'body';
+    // HTTP/1.0 knows of no chunks: its clients get what they hold, and then the end of the connection.
+    this.#reply = new ReplyBody(framing, length, decoder, this.#minor > 0);
+    this.#replicaPersists = persistent;
+    return this.#reply;
+  }
+
+  #replyKnown(bytes: Buffer, known: KnownReply): void {
+    const { scratch } = this.#context;
+    this.#beginReply(known, NONE);
+    this.#clientPersists = true;
+    scratch.reset();
+    known.write(scratch, this.#madeId as MadeId);
+    this.#passReply(bytes, known.head.length);
+  }
+
+  #replyBegins(bytes: Buffer, at: number): void {
+    const { scratch, replyHead, stopping } = this.#context;
+    const reply = this.#beginReply(replyHead, replyHead.fields.named);
+    // A reply before the request's end leaves the connection between two messages: nobody waits for the rest.
+    this.#clientPersists =
+      this.#persistent &&
+      this.requestDone &&
+      !stopping &&
+      !this.#client.ending &&
+      (reply.measured || reply.chunked);
+    const connection = !this.#clientPersists ? 'close' : this.#minor === 0 ? 'keep-alive' : 'none';
+    scratch.reset();
+    writeReplyHead(scratch, replyHead, this.#frame(reply.chunked, connection));
+    if (this.#isPlain && this.#pool !== undefined) {
+      const { dateField, deadlines } = this.#context;
+      this.#pool.knownReply =
+        knownReply(
+          this.#pool.knownReply,
+          replyHead,
+          this.#lease?.replica ?? '',
+          scratch,
+          dateField,
+          deadlines.nowMs,
+        ) ?? this.#pool.knownReply;
+    }
+    this.#passReply(bytes, at);
+  }
+
+  /** Sends what scratch holds, and behind it what of the bytes belongs to the reply. */
+  #passReply(bytes: Buffer, at: number): void {
+    const reply = this.#reply as ReplyBody;
+    this.progress();
+    const past = reply.pass(bytes, at, bytes.length, this.#context.scratch, this.#client);
+    if (past < 0) this.#break();
+    else if (reply.done) this.#replyEnds(past === bytes.length);
+    else if (this.#client.blocked) this.#upstream?.hold();
+  }
+
+  /** The reply is whole. `clean`: not a byte came after it. */
+  #replyEnds(clean: boolean): void {
+    if (!this.requestDone && clean && this.#replicaPersists) {
+      // It has not said that it wants no more, and may well need it.
+      this.#phase = 'rest';
+      return;
+    }
+    this.#phase = 'over';
+    this.#letGo(clean && this.#replicaPersists && this.requestDone ? 'keep' : 'end');
+    this.#client.exchangeOver(this.#clientPersists && this.requestDone);
+  }
+
+  #switch(bytes: Buffer, at: number): void {
+    const { scratch, replyHead } = this.#context;
+    const { fields } = replyHead;
+    const protocols = fields.upgrade < 0 ? NONE : protocolsOf(fields);
+    const asked = protocols.length > 0 && protocols.every((one) => this.#upgrade.includes(one));
+    if (!asked || !this.requestDone) return this.#badReply('a switch of protocols that was not asked for');
+    scratch.reset();
+    writeReplyHead(scratch, replyHead, this.#frame(false, 'none'));
+    this.#client.send(scratch.bytes, 0, scratch.length);
+    this.#phase = 'over';
+    const tunnel = new Tunnel(
+      this.#context,
+      this.#client,
+      this.#upstream as Upstream,
+      protocols[0] ?? '',
+      () => this.#release(),
+    );
+    this.#client.becomesTunnel(tunnel);
+    if (at < bytes.length) tunnel.fromUpstream(bytes.subarray(at));
+  }
+
+  // ---- what can go wrong
+
+  /** A replica's reply breaks the rules: the client must not see a byte of it, nor anybody else what follows. */
+  #badReply(why: string): void {
+    this.#context.log.warn({ replica: this.#lease?.replica, why }, 'bad reply from a replica');
+    this.#refuse(502, `Replica ${this.#lease?.replica ?? ''} did not send a valid reply`);
+  }
+
+  #died(): void {
+    if (this.#phase === 'rest') return this.#close('end');
+    if (this.#phase === 'body') {
+      this.#lease?.suspect();
+      return this.#break();
+    }
+    if (this.#phase === 'over') return;
+    // What has sent a part of its reply has acted on the request.
+    if (this.#replyBegan) return this.#badReply('it ended in the middle of a head');
+    if (
+      this.#reused &&
+      !this.#stale &&
+      this.#pool !== undefined &&
+      isIdempotent(this.method) &&
+      this.#bodyWhole
+    ) {
+      this.#stale = true;
+      this.#upstream?.leave('cut');
+      return this.#connect(this.#pool);
+    }
+    this.#failed('broken');
+  }
+
+  /** The replica is lost to the fleet while it owes the reply. */
+  lost(): void {
+    if (this.#phase !== 'head' && this.#phase !== 'connecting') return;
+    // Only what may go elsewhere is called off: the rest has nowhere better to be.
+    if (this.#replyBegan || !isIdempotent(this.method) || !this.#bodyWhole) return;
+    this.#failed('lost');
+  }
+
+  /** The replica's time to drain is over. */
+  cutOff(): void {
+    if (this.#phase === 'over') return;
+    if (this.#phase === 'rest') this.#close('cut');
+    else if (this.#phase === 'body') this.#break();
+    else this.#refuse(502, 'The replica had to leave before it answered');
+  }
+
+  /** This attempt brought no reply. The next replica is asked, where that can do no harm. */
+  #failed(failure: Failure): void {
+    const { config, budget, deadlines } = this.#context;
+    const lease = this.#lease;
+    if (lease === undefined) return;
+    // Let go of first: what is told to the fleet it tells to all who hold a lease.
+    this.#letGo('cut');
+    if (failure === 'refused') lease.unreachable();
+    else lease.suspect();
+    this.#stale = false;
+    this.#attempts ??= new Attempts();
+    this.#attempts.failed(lease.replica, failure);
+    const request = { method: this.method, bodyWhole: this.#bodyWhole, retries: config.retries };
+    if (this.#attempts.mayGoOn(request, budget, deadlines.nowMs)) {
+      if (this.#claim() && this.#reused) this.connected();
+      return;
+    }
+    this.#refuse(this.#attempts.status, `Replica ${lease.replica} did not answer this request`);
+  }
+
+  /** Answers with an error of our own, where no byte of a reply was sent. */
+  #refuse(status: number, message: string): void {
+    this.#phase = 'over';
+    this.#letGo('cut');
+    const goesOn = this.#persistent && this.requestDone && status !== 400 && status !== 408;
+    this.#client.refuse(status, message, this.method, goesOn);
+  }
+
+  /** Ends a reply that can't be completed, so that the client sees that it is not (RFC 9112, section 8). */
+  #break(): void {
+    this.#phase = 'over';
+    this.#letGo('cut');
+    this.#client.cut();
+  }
+
+  /** Ends the exchange, and the client's connection after what was sent. */
+  #close(way: Parting): void {
+    this.#phase = 'over';
+    this.#letGo(way);
+    this.#client.exchangeOver(false);
+  }
+
+  /** Lets the connection and the replica go. */
+  #letGo(way: Parting): void {
+    const upstream = this.#upstream;
+    this.#upstream = undefined;
+    upstream?.leave(way);
+    this.#release();
+  }
+
+  #release(): void {
+    const lease = this.#lease;
+    const pool = this.#pool;
+    this.#lease = undefined;
+    this.#pool = undefined;
+    lease?.release();
+    if (pool !== undefined) {
+      pool.inFlight--;
+      pool.pools.forgetIfEmpty(pool);
+    }
+  }
+
+  /** The reply's head is due from now on, or, while the client owes its body, that. */
+  #expectReply(): void {
+    const { deadlines, config } = this.#context;
+    const limitMs =
+      this.requestDone || this.#awaitsContinue ? config.replyHeaderTimeoutMs : config.bodyStallTimeoutMs;
+    if (this.#phase === 'head') this.#client.deadlineMs = deadlines.nowMs + limitMs;
+  }
+
+  /** Something moved: nobody stalls. */
+  progress(): void {
+    if (this.#phase === 'body' || this.#phase === 'rest')
+      this.#client.deadlineMs = this.#context.deadlines.nowMs + this.#context.config.bodyStallTimeoutMs;
+    else if (this.#phase === 'head') this.#expectReply();
+  }
+}
+
+/** What Upgrade lists, in lower case. */
+function protocolsOf(fields: HeadFields): readonly string[] {
+  const listed = fields.value(fields.upgrade).toLowerCase().split(',');
+  return listed.map((protocol) => protocol.trim()).filter((protocol) => protocol !== '');
+}

@@ -1,0 +1,122 @@
+import type { Address } from '../../runtime/runtime.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { KnownReply } from './known-heads.ts';
+import { Upstream, type UpstreamUser } from './upstream.ts';
+
+/** Connections to one replica that are kept without a request; further ones are closed after their reply. */
+const IDLE_MAX = 256;
+
+/** Begins to connect; what comes of it is told to the upstream. */
+export type Dial = (address: Address, upstream: Upstream) => void;
+
+export interface PoolLimits {
+  /** Connections to all replicas together, which is what descriptors there are for them. */
+  readonly upstreamsMax: number;
+  readonly connectTimeoutMs: number;
+  readonly replicaInFlightMax: number;
+}
+
+/** The connections to one instance of a replica. */
+export class Pool {
+  /** Requests that hold a place here. */
+  inFlight = 0;
+  /** The head of one of the last replies. */
+  knownReply: KnownReply | undefined;
+  readonly #idle: Upstream[] = [];
+  readonly #all = new Set<Upstream>();
+
+  constructor(
+    readonly address: Address,
+    readonly pools: Pools,
+  ) {}
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** The connection that was idle for the shortest time, or a new one; `idleMsMax`: what was idle for longer is not used. */
+  take(user: UpstreamUser, idleMsMax: number): Upstream {
+    const { nowMs } = this.pools.deadlines;
+    const kept = this.#idle.at(-1);
+    if (kept !== undefined && nowMs - kept.idleSinceMs <= idleMsMax) {
+      this.#idle.pop();
+      kept.begin(user);
+      return kept;
+    }
+    const upstream = new Upstream(this, user);
+    this.#all.add(upstream);
+    this.pools.connections++;
+    this.pools.dial(this.address, upstream);
+    return upstream;
+  }
+
+  /** Takes a connection back whose exchange is over and left nothing behind. */
+  keep(upstream: Upstream): void {
+    if (this.#idle.length >= IDLE_MAX || this.pools.closed) return upstream.end();
+    this.#idle.push(upstream);
+  }
+
+  /** A connection is no more. */
+  drop(upstream: Upstream): void {
+    if (this.#all.delete(upstream)) this.pools.connections--;
+    const at = this.#idle.indexOf(upstream);
+    if (at >= 0) this.#idle.splice(at, 1);
+    this.pools.forgetIfEmpty(this);
+  }
+
+  get hasIdle(): boolean {
+    return this.#idle.length > 0;
+  }
+
+  /** Closes a connection that nobody uses. False where there is none. */
+  closeIdle(): boolean {
+    const [idle] = this.#idle;
+    idle?.end();
+    return idle !== undefined;
+  }
+
+  closeAll(): void {
+    for (const upstream of this.#all) upstream.cut();
+  }
+}
+
+/** A pool for each instance that has connections or requests: a replica that was started again has another address. */
+export class Pools {
+  closed = false;
+  /** To all replicas. */
+  connections = 0;
+  readonly #pools = new Map<Address, Pool>();
+
+  constructor(
+    readonly dial: Dial,
+    readonly deadlines: Deadlines,
+    readonly limits: PoolLimits,
+  ) {}
+
+  of(address: Address): Pool {
+    let pool = this.#pools.get(address);
+    if (pool === undefined) {
+      pool = new Pool(address, this);
+      this.#pools.set(address, pool);
+    }
+    return pool;
+  }
+
+  /** Whether a request may be sent there: on a connection that is kept, on a new one, or on one instead of another's. */
+  hasRoom(pool: Pool): boolean {
+    if (pool.hasIdle || this.connections < this.limits.upstreamsMax) return true;
+    for (const other of this.#pools.values()) if (other.closeIdle()) return true;
+    return false;
+  }
+
+  /** Called when a connection or a request of the pool is gone. */
+  forgetIfEmpty(pool: Pool): void {
+    if (pool.size === 0 && pool.inFlight === 0 && this.#pools.get(pool.address) === pool)
+      this.#pools.delete(pool.address);
+  }
+
+  closeAll(): void {
+    this.closed = true;
+    for (const pool of this.#pools.values()) pool.closeAll();
+  }
+}

@@ -1,0 +1,172 @@
+import { chosen } from '../../fleet/choice.ts';
+import { Leases, type News } from '../../fleet/leases.ts';
+import type { Lease } from '../../fleet/member.ts';
+import { Ring } from '../../ring/ring.ts';
+import type { Address } from '../../runtime/runtime.ts';
+import type { Failure, StayReport } from './messages.ts';
+import type { RingCopy, Stay } from './ring-copy.ts';
+
+/**
+ * The fleet as a worker sees it: claims are made by a copy of the ring, with no word to the process that owns it. The
+ * owner holds one lease for all that are claimed here of one stay, and is told when that is due back.
+ */
+export class FleetMirror {
+  readonly #report: (report: StayReport) => void;
+  /** All that are on the ring, and those that have left it with requests in flight. */
+  readonly #stays = new Map<string, MirroredStay>();
+  #onRing = new Map<string, MirroredStay>();
+  #ring = Ring.of([]);
+
+  constructor(report: (report: StayReport) => void) {
+    this.#report = report;
+  }
+
+  /** As Fleet.claim. */
+  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
+    const name = chosen(this.#ring, key, except);
+    return name === undefined ? undefined : (this.#onRing.get(name) as MirroredStay).claim();
+  }
+
+  /** Puts a later copy of the ring in force. */
+  show({ version, stays }: RingCopy): void {
+    const before = this.#onRing;
+    this.#onRing = new Map(stays.map((stay) => [stay.name, this.#stays.get(stay.id) ?? this.#begin(stay)]));
+    this.#ring = Ring.of(this.#onRing.keys());
+    for (const stay of before.values()) if (this.#onRing.get(stay.name) !== stay) stay.over();
+    this.#report({ type: 'shows', version });
+  }
+
+  /** Passes news of a replica on to every request that it has in flight. */
+  tell(id: string, news: News): void {
+    this.#stays.get(id)?.tell(news);
+  }
+
+  /** To be called now and then: reports what was not worth a report of its own. */
+  flush(): void {
+    const requests: (readonly [string, number])[] = [];
+    for (const stay of this.#stays.values()) {
+      stay.reportAgain();
+      const changed = stay.inFlightIfChanged();
+      if (changed !== undefined) requests.push([stay.id, changed]);
+    }
+    if (requests.length > 0) this.#report({ type: 'inFlight', requests });
+  }
+
+  #begin(stay: Stay): MirroredStay {
+    const begun = new MirroredStay(stay, {
+      failed: (failure) => this.#report({ type: 'failed', stay: stay.id, failure }),
+      released: () => {
+        this.#stays.delete(stay.id);
+        this.#report({ type: 'released', stay: stay.id });
+      },
+    });
+    this.#stays.set(stay.id, begun);
+    return begun;
+  }
+}
+
+interface StayEvents {
+  failed(failure: Failure): void;
+  /** It is over, and its last lease has been released. */
+  released(): void;
+}
+
+/** One stay of a replica on the ring, and the leases that were claimed in it. */
+class MirroredStay {
+  readonly id: string;
+  readonly name: string;
+  readonly address: Address;
+  readonly #events: StayEvents;
+  readonly #leases = new Leases();
+  /** Requests in flight, as it was reported last. */
+  #reported = 0;
+  /** Failures that were reported since the last flush, and those that came again since: thousands a second may. */
+  #failed = new Set<Failure>();
+  #failedAgain = new Set<Failure>();
+  #over = false;
+
+  constructor({ id, name, address }: Stay, events: StayEvents) {
+    this.id = id;
+    this.name = name;
+    this.address = address;
+    this.#events = events;
+  }
+
+  claim(): Lease {
+    const lease = new MirrorLease(this);
+    this.#leases.add(lease);
+    return lease;
+  }
+
+  drop(lease: Lease): void {
+    if (this.#leases.delete(lease)) this.#releaseIfDone();
+  }
+
+  over(): void {
+    this.#over = true;
+    this.#releaseIfDone();
+  }
+
+  tell(news: News): void {
+    this.#leases.tell(news);
+  }
+
+  /** The first of its kind is reported at once, those that follow it soon with the next flush. */
+  fail(failure: Failure): void {
+    if (this.#failed.has(failure)) {
+      this.#failedAgain.add(failure);
+      return;
+    }
+    this.#failed.add(failure);
+    this.#events.failed(failure);
+  }
+
+  reportAgain(): void {
+    if (this.#failed.size === 0) return;
+    this.#failed = this.#failedAgain;
+    this.#failedAgain = new Set();
+    for (const failure of this.#failed) this.#events.failed(failure);
+  }
+
+  inFlightIfChanged(): number | undefined {
+    if (this.#reported === this.#leases.size) return undefined;
+    this.#reported = this.#leases.size;
+    return this.#reported;
+  }
+
+  #releaseIfDone(): void {
+    if (this.#over && this.#leases.size === 0) this.#events.released();
+  }
+}
+
+class MirrorLease implements Lease {
+  place: number | undefined = undefined;
+  onLost: (() => void) | undefined = undefined;
+  onLeaving: (() => void) | undefined = undefined;
+  onCut: (() => void) | undefined = undefined;
+  readonly #stay: MirroredStay;
+
+  constructor(stay: MirroredStay) {
+    this.#stay = stay;
+  }
+
+  get replica(): string {
+    return this.#stay.name;
+  }
+
+  get address(): Address {
+    return this.#stay.address;
+  }
+
+  release(): void {
+    this.#stay.drop(this);
+  }
+
+  unreachable(): void {
+    this.#stay.fail('unreachable');
+  }
+
+  suspect(): void {
+    this.#stay.fail('suspect');
+  }
+}

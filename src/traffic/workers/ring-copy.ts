@@ -1,0 +1,27 @@
+import type { ReadyReplica } from '../../fleet/fleet.ts';
+import type { Address } from '../../runtime/runtime.ts';
+
+/** One stretch of time that a replica is on the ring: one that leaves it and comes back has a new stay. */
+export interface Stay {
+  readonly id: string;
+  readonly name: string;
+  readonly address: Address;
+}
+
+/** Who is on the ring; a later copy has a higher version. */
+export interface RingCopy {
+  readonly version: number;
+  readonly stays: readonly Stay[];
+}
+
+export const EMPTY_RING: RingCopy = Object.freeze({ version: 0, stays: [] });
+
+/** The copy that follows `copy`. None may be left out: who is in two that follow each other was there in between. */
+export function nextCopy(copy: RingCopy, ready: readonly ReadyReplica[]): RingCopy {
+  const version = copy.version + 1;
+  const before = new Map(copy.stays.map((stay) => [stay.name, stay]));
+  const stays = ready.map(
+    ({ name, address }): Stay => before.get(name) ?? { id: `${version}/${name}`, name, address },
+  );
+  return { version, stays };
+}

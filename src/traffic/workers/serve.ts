@@ -1,0 +1,69 @@
+import type { Lease } from '../../fleet/member.ts';
+import { openLog, silentLog } from '../../log.ts';
+import type { Relay, RelayOptions } from '../relay/relay.ts';
+import type { Order, Report } from './messages.ts';
+import { FleetMirror } from './mirror.ts';
+
+/** How often it is reported how much is in flight, where that has changed. */
+const FLUSH_INTERVAL_MS = 100;
+
+/** As openRelay; tests bring their own. */
+export type OpenRelay = (options: RelayOptions) => Relay;
+
+/** The life of a worker: it does what it is told over its IPC channel, and ends with it. */
+export function serve(open: OpenRelay): void {
+  const mirror = new FleetMirror(report);
+  let log = silentLog;
+  let relay: Relay | undefined;
+  let connections = 0;
+
+  // Ctrl-C reaches every process of the terminal; the one that drains says when this one ends.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
+  process.on('disconnect', () => process.exit());
+  process.on('message', (order: Order) => obey(order));
+  setInterval(flush, FLUSH_INTERVAL_MS);
+  report({ type: 'hello' });
+
+  function report(one: Report): void {
+    process.send?.(one);
+  }
+
+  function obey(order: Order): void {
+    switch (order.type) {
+      case 'open':
+        return begin(order);
+      case 'ring':
+        return mirror.show(order.ring);
+      case 'news':
+        return mirror.tell(order.stay, order.news);
+      case 'stop':
+        return relay?.stop();
+      case 'close':
+        relay?.close();
+        process.exit();
+    }
+  }
+
+  function begin({ worker, host, port, config, logLevel, ring }: Order & { type: 'open' }): void {
+    log = openLog(logLevel);
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+      process.on(event, (error: unknown) => log.error({ worker, err: error }, `a bug in a worker: ${event}`));
+    mirror.show(ring);
+    try {
+      const claim = (key: string, except?: ReadonlySet<string>): Lease | undefined =>
+        mirror.claim(key, except);
+      relay = open({ host, port, shared: true, claim, config, log });
+      report({ type: 'listening' });
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      report({ type: 'refused', code, message });
+    }
+  }
+
+  function flush(): void {
+    mirror.flush();
+    if (relay === undefined || relay.connections === connections) return;
+    connections = relay.connections;
+    report({ type: 'connections', connections });
+  }
+}

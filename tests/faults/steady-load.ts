@@ -1,0 +1,144 @@
+/** Clients that ask all the time, each on its own connection: a request as soon as the reply to the last is there. */
+import { readReply } from '../bench/reply.ts';
+import { eventually } from '../spawned.ts';
+
+export interface LoadOptions {
+  readonly port: number;
+  readonly clients: number;
+  /** Names that may answer now. */
+  readonly current: () => ReadonlySet<string>;
+  /** Whether a request whose connection breaks is sent again, as clients do with what is idempotent. */
+  readonly sendsAgain?: boolean;
+  /** What each client takes for itself after a reply, so that there is something left of the machine. */
+  readonly pauseMs?: number;
+}
+
+/** Ids that are asked for, over and over. */
+const IDS = 5000;
+/** Of a run that goes wrong so many tell enough. */
+const FAILURES_TOLD_MAX = 10;
+
+export class SteadyLoad {
+  requests = 0;
+  failures = 0;
+  /** Requests that were sent again since their connection broke. */
+  again = 0;
+  readonly told: string[] = [];
+  readonly served = new Map<string, number>();
+  readonly #options: LoadOptions;
+  readonly #asking: Promise<void>[];
+  #over = false;
+  #nextId = 0;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+    this.#asking = Array.from({ length: options.clients }, () => this.#ask());
+  }
+
+  /** Resolves when so many more requests were answered, by whom it may be. */
+  async more(requests: number): Promise<void> {
+    const enough = this.requests + requests;
+    await eventually(() => this.requests >= enough || this.failures > FAILURES_TOLD_MAX);
+  }
+
+  /** Lets each client have its last reply. */
+  async end(): Promise<void> {
+    this.#over = true;
+    await Promise.all(this.#asking);
+  }
+
+  async #ask(): Promise<void> {
+    let asker: Asker | undefined;
+    while (!this.#over) {
+      const id = this.#nextId++ % IDS;
+      const before = this.#options.current();
+      try {
+        asker ??= await Asker.connect(this.#options.port);
+        const reply = await asker.get(`/home?id=${id}`);
+        const after = this.#options.current();
+        this.#judge(id, reply, (name) => before.has(name) || after.has(name));
+        if (!asker.open) asker = undefined;
+        if (this.#options.pauseMs !== undefined) await Bun.sleep(this.#options.pauseMs);
+      } catch (error) {
+        asker = undefined;
+        if (this.#options.sendsAgain === true) this.again++;
+        else this.#failed(`${id}: ${(error as Error).message}`);
+      }
+    }
+    asker?.end();
+  }
+
+  #judge(id: number, { status, server, body }: Answer, isCurrent: (name: string) => boolean): void {
+    this.requests++;
+    this.served.set(server, (this.served.get(server) ?? 0) + 1);
+    if (status !== 200 || body !== `{"message":"Hello from Server: ${server}","status":"successful"}`)
+      this.#failed(`${id}: ${status} ${server} ${body}`);
+    else if (!isCurrent(server)) this.#failed(`${id}: answered by ${server}, which has left`);
+  }
+
+  #failed(what: string): void {
+    this.failures++;
+    if (this.told.length < FAILURES_TOLD_MAX) this.told.push(what);
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly server: string;
+  readonly body: string;
+}
+
+/** One connection, kept from request to request. */
+class Asker {
+  open = true;
+  #socket: Bun.Socket | undefined;
+  #received = '';
+  #waiting: PromiseWithResolvers<Answer> | undefined;
+
+  static async connect(port: number): Promise<Asker> {
+    const asker = new Asker();
+    asker.#socket = await Bun.connect({
+      hostname: '127.0.0.1',
+      port,
+      socket: {
+        data: (_, bytes) => asker.#take(bytes.toString('latin1')),
+        end: () => asker.#broke('the connection was closed'),
+        close: () => asker.#broke('the connection broke'),
+        error: () => {},
+      },
+    });
+    return asker;
+  }
+
+  get(target: string): Promise<Answer> {
+    if (!this.open) return Promise.reject(new Error('the connection was closed between two requests'));
+    this.#waiting = Promise.withResolvers<Answer>();
+    this.#socket?.write(`GET ${target} HTTP/1.1\r\nHost: test\r\n\r\n`);
+    return this.#waiting.promise;
+  }
+
+  end(): void {
+    this.open = false;
+    this.#socket?.end();
+  }
+
+  #take(text: string): void {
+    this.#received += text;
+    const reply = readReply(this.#received);
+    if (reply === undefined) return;
+    const head = this.#received.slice(0, reply.bytes - reply.bodyBytes);
+    const body = this.#received.slice(reply.bytes - reply.bodyBytes, reply.bytes);
+    const server = /\r\nx-served-by: (\S+)\r\n/i.exec(head)?.[1] ?? 'nobody';
+    if (this.#received.length > reply.bytes) return this.#broke('more than one reply to a request');
+    this.#received = '';
+    if (reply.closes) this.end();
+    this.#waiting?.resolve({ status: reply.status, server, body });
+    this.#waiting = undefined;
+  }
+
+  #broke(how: string): void {
+    this.end();
+    this.#waiting?.reject(new Error(how));
+    this.#waiting = undefined;
+  }
+}

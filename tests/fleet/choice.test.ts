@@ -1,0 +1,20 @@
+import { expect, test } from 'bun:test';
+import * as fc from 'fast-check';
+import { chosen } from '../../src/fleet/choice.ts';
+import { Ring } from '../../src/ring/ring.ts';
+
+const SEED = 20260308;
+const NAMES = ['a', 'b', 'c', 'd', 'e'];
+const RINGS = NAMES.map((_, i) => Ring.of(NAMES.slice(0, i)));
+
+test('it is the first in the key’s order that is not excepted', () => {
+  const ring = fc.constantFrom(...RINGS);
+  const except = fc.option(fc.subarray(NAMES), { nil: undefined });
+  fc.assert(
+    fc.property(ring, fc.string(), except, (ring, key, names) => {
+      const first = ring.preference(key).find((name) => names?.includes(name) !== true);
+      expect(chosen(ring, key, names && new Set(names))).toBe(first);
+    }),
+    { seed: SEED, numRuns: 1000 },
+  );
+});

@@ -1,0 +1,2 @@
+// One that ends before it has said anything.
+process.exit(3);
