@@ -88,6 +88,13 @@ async function connect(ringmaster: Spawned, options: { readonly paused?: boolean
   return client;
 }
 
+async function refused(ringmaster: Spawned): Promise<boolean> {
+  return connect(ringmaster).then(
+    () => false,
+    () => true,
+  );
+}
+
 const portOf = (url: string): number => Number(new URL(url).port);
 const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: test\r\n\r\n`;
 
@@ -219,7 +226,8 @@ describe('the exit', () => {
       await eventually(() => servers.held === 1);
       const ended = ringmaster.end('SIGTERM');
       expect([await idle.end(), await kept.end()]).toEqual(['fin', 'fin']);
-      await expect(connect(ringmaster)).rejects.toThrow();
+      // A worker that stops a little later than those of the two still takes a connection, to close it.
+      await eventually(() => refused(ringmaster));
       servers.letGo();
       const reply = await held.reply();
       expect([reply.status, reply.complete, reply.value('connection')]).toEqual([200, true, 'close']);

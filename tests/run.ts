@@ -57,11 +57,18 @@ interface Count {
   skipped: number;
 }
 
+interface Ran extends Count {
+  /** What the tests that failed said. */
+  told: readonly string[];
+}
+
 /** A file that has not ended by then hangs, and is ended. */
 const FILE_TIMEOUT_MS = 900_000;
+/** Of what a test that failed said, the last lines. */
+const TOLD_LINES_MAX = 60;
 
 /** Runs one file in a process of its own, so that none can spoil the next; counts what its report says it did. */
-async function run(file: string): Promise<Count> {
+async function run(file: string): Promise<Ran> {
   const report = `${OUTPUT}/${file.replaceAll('/', '-')}.xml`;
   await Bun.file(report)
     .delete()
@@ -75,8 +82,9 @@ async function run(file: string): Promise<Count> {
       `--reporter-outfile=${report}`,
       file,
     ],
-    { cwd: ROOT, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit', timeout: FILE_TIMEOUT_MS },
+    { cwd: ROOT, stdin: 'ignore', stdout: 'inherit', stderr: 'pipe', timeout: FILE_TIMEOUT_MS },
   );
+  const told = await passOn(child.stderr);
   const status = await child.exited;
   const [head = ''] =
     /<testsuites [^>]*>/.exec(
@@ -88,7 +96,33 @@ async function run(file: string): Promise<Count> {
   const [tests, failed, skipped] = [figure('tests'), figure('failures'), figure('skipped')];
   // An error outside of any test, or a file that ended before its report, fails without failing a test.
   const unseen = (status !== 0 && failed === 0) || tests === 0 ? 1 : 0;
-  return { passed: tests - failed - skipped, failed: failed + unseen, skipped };
+  return {
+    passed: tests - failed - skipped,
+    failed: failed + unseen,
+    skipped,
+    told: failed + unseen > 0 ? told : [],
+  };
+}
+
+/** Lets a file's output through, and gives what it said of each test that failed, and last of all. */
+async function passOn(stream: ReadableStream<Uint8Array>): Promise<string[]> {
+  const decoder = new TextDecoder();
+  const told: string[] = [];
+  let lines: string[] = [];
+  let rest = '';
+  for await (const chunk of stream) {
+    const text = decoder.decode(chunk, { stream: true });
+    process.stderr.write(text);
+    const parts = (rest + text).split('\n');
+    rest = parts.pop() ?? '';
+    for (const line of parts) {
+      lines.push(line);
+      if (lines.length > TOLD_LINES_MAX) lines.shift();
+      if (line.startsWith('(fail)')) told.push(lines.join('\n'));
+      if (/^\((pass|fail)\)/.test(line)) lines = [];
+    }
+  }
+  return [...told, [...lines, rest].join('\n')];
 }
 
 await mkdir(OUTPUT, { recursive: true });
@@ -99,7 +133,7 @@ const all = [...new Bun.Glob('tests/**/*.test.ts').scanSync(ROOT)]
 const suffixes = SUITES.flatMap((suite) => suite.suffix ?? []);
 const total: Count = { passed: 0, failed: 0, skipped: 0 };
 const leftOut: string[] = [];
-const failedFiles: string[] = [];
+const failures: { readonly file: string; readonly told: readonly string[] }[] = [];
 for (const suite of SUITES) {
   const { suffix } = suite;
   const files = all.filter((file) =>
@@ -117,10 +151,11 @@ for (const suite of SUITES) {
     total.passed += count.passed;
     total.failed += count.failed;
     total.skipped += count.skipped;
-    if (count.failed > 0) failedFiles.push(file);
+    if (count.failed > 0) failures.push({ file, told: count.told });
   }
 }
-for (const file of failedFiles) process.stdout.write(`\nfailed: ${file}\n`);
+// Once more at the end, where whoever sees only that finds why.
+for (const { file, told } of failures) process.stdout.write(`\nfailed: ${file}\n${told.join('\n')}\n`);
 for (const line of leftOut) process.stdout.write(`\n${line}\n`);
 if (leftOut.length > 0 && process.env['REQUIRE_DOCKER'] === '1') {
   process.stdout.write('\nREQUIRE_DOCKER=1: a suite that is left out fails the run\n');
