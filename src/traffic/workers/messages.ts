@@ -18,6 +18,8 @@ export type Order =
       readonly ring: RingCopy;
     }
   | { readonly type: 'ring'; readonly ring: RingCopy }
+  /** Say which version of the ring is in force. */
+  | { readonly type: 'ask' }
   | { readonly type: 'news'; readonly stay: string; readonly news: News }
   /** Accept no more. */
   | { readonly type: 'stop' }

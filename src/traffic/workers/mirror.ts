@@ -16,6 +16,7 @@ export class FleetMirror {
   readonly #stays = new Map<string, MirroredStay>();
   #onRing = new Map<string, MirroredStay>();
   #ring = Ring.of([]);
+  #version = 0;
 
   constructor(report: (report: StayReport) => void) {
     this.#report = report;
@@ -33,7 +34,13 @@ export class FleetMirror {
     this.#onRing = new Map(stays.map((stay) => [stay.name, this.#stays.get(stay.id) ?? this.#begin(stay)]));
     this.#ring = Ring.of(this.#onRing.keys());
     for (const stay of before.values()) if (this.#onRing.get(stay.name) !== stay) stay.over();
-    this.#report({ type: 'shows', version });
+    this.#version = version;
+    this.tellVersion();
+  }
+
+  /** Reports which copy is in force. */
+  tellVersion(): void {
+    this.#report({ type: 'shows', version: this.#version });
   }
 
   /** Passes news of a replica on to every request that it has in flight. */

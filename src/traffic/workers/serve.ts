@@ -34,6 +34,8 @@ export function serve(open: OpenRelay): void {
         return begin(order);
       case 'ring':
         return mirror.show(order.ring);
+      case 'ask':
+        return mirror.tellVersion();
       case 'news':
         return mirror.tell(order.stay, order.news);
       case 'stop':

@@ -12,6 +12,8 @@ import { StandingLeases } from './standing.ts';
 const LISTEN_LIMIT_MS = 15_000;
 /** A worker that has not put a copy of the ring in force by then sends requests to who is gone: it is ended. */
 const SHOW_LIMIT_MS = 5000;
+/** How often each is asked, so that one that hangs is found, and ended, though nothing changes. */
+const ASK_INTERVAL_MS = 2000;
 /** From the order to end until it is ended by force. */
 const CLOSE_LIMIT_MS = 2000;
 /** Variables that a worker gets from ours: what it has to know is sent to it, and never ADMIN_TOKEN. */
@@ -64,6 +66,7 @@ export class WorkerProcess {
   #sent = 0;
   #shown = 0;
   #showTimer: Timer | undefined;
+  readonly #askTimer: Timer;
   #connections = 0;
 
   constructor(options: WorkerProcessOptions) {
@@ -89,6 +92,7 @@ export class WorkerProcess {
       else this.kill();
     });
     this.#listenTimer = setTimeout(() => this.#endFor('does not begin to listen'), LISTEN_LIMIT_MS);
+    this.#askTimer = setInterval(() => this.#ask(), ASK_INTERVAL_MS);
   }
 
   get pid(): number | undefined {
@@ -177,9 +181,16 @@ export class WorkerProcess {
     });
   }
 
+  #ask(): void {
+    // One that listens not yet has a limit of its own, and one that owes an answer is asked already.
+    if (this.#state !== 'told' || this.#showTimer !== undefined) return;
+    this.#sends(this.#sent);
+    this.#tell({ type: 'ask' });
+  }
+
   #sends(version: number): void {
     this.#sent = version;
-    this.#showTimer ??= setTimeout(() => this.#endFor('does not take in changes of the ring'), SHOW_LIMIT_MS);
+    this.#showTimer ??= setTimeout(() => this.#endFor('does not answer'), SHOW_LIMIT_MS);
   }
 
   #shows(version: number): void {
@@ -208,6 +219,7 @@ export class WorkerProcess {
     this.#state = 'ended';
     clearTimeout(this.#listenTimer);
     clearTimeout(this.#showTimer);
+    clearInterval(this.#askTimer);
     this.#connections = 0;
     this.#leases.releaseAll();
     for (const { resolve } of this.#waiting) resolve();

@@ -273,6 +273,22 @@ describe('a worker that dies', () => {
   );
 
   test(
+    'or hangs though nothing changes is replaced, too',
+    async () => {
+      const rig = await new WorkersRig().open();
+      const [hangs] = await Claimant.each(rig.port, 2);
+      const pid = hangs?.self.pid ?? 0;
+      pause(pid);
+      await eventually(() => rig.logged('worker ended').length === 1);
+      stopped.delete(pid);
+      expect(rig.logged('worker ended')[0]?.fields).toMatchObject({ pid, signal: 'SIGKILL' });
+      const each = await Claimant.each(rig.port, 2);
+      for (const one of each) expect(await one.map(KEYS)).toEqual(owners(rig));
+    },
+    PATIENCE_MS,
+  );
+
+  test(
     'again and again is started again later and later',
     async () => {
       const rig = await new WorkersRig({ count: 1 }).open();
