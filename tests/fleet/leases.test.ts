@@ -2,20 +2,7 @@ import { expect, test } from 'bun:test';
 import * as fc from 'fast-check';
 import { Leases } from '../../src/fleet/leases.ts';
 import type { Lease } from '../../src/fleet/member.ts';
-
-function lease(i: number): Lease {
-  return {
-    replica: String(i),
-    address: { host: '10.0.0.1', port: 5000 },
-    place: undefined,
-    onLost: undefined,
-    onLeaving: undefined,
-    onCut: undefined,
-    release() {},
-    unreachable() {},
-    suspect() {},
-  };
-}
+import { idleLease } from './lease.ts';
 
 /** Those that get the news. */
 function toldBy(leases: Leases, all: readonly Lease[]): Set<Lease> {
@@ -28,7 +15,7 @@ function toldBy(leases: Leases, all: readonly Lease[]): Set<Lease> {
 test('whatever is taken and released in whatever order, it holds what a set would', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(9))), (steps) => {
-      const all = Array.from({ length: 10 }, (_, i) => lease(i));
+      const all = Array.from({ length: 10 }, (_, i) => idleLease(String(i)));
       const leases = new Leases();
       const expected = new Set<Lease>();
       for (const [taken, i] of steps) {
@@ -48,7 +35,7 @@ test('whatever is taken and released in whatever order, it holds what a set woul
 
 test('one that another holds is not taken from it', () => {
   const [mine, others] = [new Leases(), new Leases()];
-  const [one, other] = [lease(1), lease(2)];
+  const [one, other] = [idleLease('1'), idleLease('2')];
   mine.add(one);
   others.add(other);
   expect(mine.delete(other)).toBe(false);
@@ -58,7 +45,7 @@ test('one that another holds is not taken from it', () => {
 
 test('news come once to each, and not to one that was released by another on account of them', () => {
   const leases = new Leases();
-  const [one, other] = [lease(1), lease(2)];
+  const [one, other] = [idleLease('1'), idleLease('2')];
   const told: string[] = [];
   for (const each of [one, other]) leases.add(each);
   one.onCut = () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { Member, type Lease } from '../../src/fleet/member.ts';
+import { Member } from '../../src/fleet/member.ts';
 import type { Instance } from '../../src/runtime/runtime.ts';
+import { idleLease } from './lease.ts';
 
 const SPEC = { name: 'a', order: 1, join: 'first', committed: true };
 const INSTANCE: Instance = {
@@ -14,7 +15,7 @@ describe('leases of a member', () => {
   test('it is idle when none is held, and when the last is dropped, in whatever order', async () => {
     const member = new Member(SPEC);
     await member.idle();
-    const [one, other] = [lease(), lease()];
+    const [one, other] = [idleLease(), idleLease()];
     member.hold(one);
     member.hold(other);
     let idle = false;
@@ -31,7 +32,7 @@ describe('leases of a member', () => {
 
   test('one that was never held, or not any more, wakes nobody', async () => {
     const member = new Member(SPEC);
-    const [held, dropped] = [lease(), lease()];
+    const [held, dropped] = [idleLease(), idleLease()];
     member.hold(dropped);
     member.drop(dropped);
     member.hold(held);
@@ -40,7 +41,7 @@ describe('leases of a member', () => {
       idle = true;
     });
     member.drop(dropped);
-    member.drop(lease());
+    member.drop(idleLease());
     await Promise.resolve();
     await Promise.resolve();
     expect(idle).toBe(false);
@@ -49,7 +50,7 @@ describe('leases of a member', () => {
   test('each that is held is told once that its replica is lost', () => {
     const member = new Member(SPEC);
     const told: string[] = [];
-    const [one, released, silent] = [lease(), lease(), lease()];
+    const [one, released, silent] = [idleLease(), idleLease(), idleLease()];
     one.onLost = () => void told.push('one');
     released.onLost = () => void told.push('released');
     for (const each of [one, released, silent]) member.hold(each);
@@ -62,7 +63,7 @@ describe('leases of a member', () => {
   test('one may be dropped, and another held, while they are told', () => {
     const member = new Member(SPEC);
     const told: string[] = [];
-    const [one, other] = [lease(), lease()];
+    const [one, other] = [idleLease(), idleLease()];
     one.onLost = () => {
       told.push('one');
       member.drop(one);
@@ -107,17 +108,3 @@ test('a nudge ends the pause under way, and is known to who pauses next', () => 
   expect([nap.aborted, member.nudged]).toEqual([true, true]);
   expect(member.napSignal().aborted).toBe(false);
 });
-
-function lease(): Lease {
-  return {
-    replica: 'a',
-    address: { host: '10.0.0.1', port: 5000 },
-    place: undefined,
-    onLost: undefined,
-    onLeaving: undefined,
-    onCut: undefined,
-    release() {},
-    unreachable() {},
-    suspect() {},
-  };
-}

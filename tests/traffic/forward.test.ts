@@ -869,11 +869,7 @@ describe('a replica whose time to drain is over', () => {
       (exchange) => {
         if (exchange.target !== '/endless') return answers(exchange);
         exchange.write(`${BEGUN}\r\n`);
-        const pour = (): void => {
-          while (exchange.socket.writable && exchange.socket.write(part));
-        };
-        exchange.socket.on('drain', pour);
-        pour();
+        exchange.pour(part);
       },
     ]);
     const client = await balancer.client();
@@ -985,12 +981,7 @@ describe('a client that goes away', () => {
           'HTTP/1.1 200 OK\r\ncontent-type: a/b\r\ntransfer-encoding: chunked\r\n\r\n4\r\npart\r\n',
         );
         if (kind === '') return;
-        const part = `10000\r\n${'x'.repeat(65_536)}\r\n`;
-        const pour = (): void => {
-          while (exchange.socket.writable && exchange.socket.write(part));
-        };
-        exchange.socket.on('drain', pour);
-        pour();
+        exchange.pour(`10000\r\n${'x'.repeat(65_536)}\r\n`);
       },
     ]);
     const client = await balancer.client();
@@ -1037,12 +1028,9 @@ describe('a client that goes away', () => {
       (exchange) => {
         if (exchange.target !== '/endless') return answers(exchange);
         exchange.write('HTTP/1.1 200 OK\r\ncontent-type: a/b\r\n\r\n');
-        const pour = (): void => {
-          do sent += part.byteLength;
-          while (exchange.socket.writable && exchange.socket.write(part));
-        };
-        exchange.socket.on('drain', pour);
-        pour();
+        exchange.pour(part, () => {
+          sent += part.byteLength;
+        });
       },
     ]);
     const client = await balancer.client();

@@ -50,6 +50,17 @@ export class Exchange {
       this.socket.write(typeof part === 'string' ? Buffer.from(part, 'latin1') : part);
   }
 
+  /** Writes the same bytes again and again, as fast as they are taken; `wrote` hears of each. */
+  pour(part: string | Uint8Array, wrote: () => void = () => {}): void {
+    const { socket } = this;
+    const more = (): void => {
+      do wrote();
+      while (socket.writable && socket.write(part));
+    };
+    socket.on('drain', more);
+    more();
+  }
+
   /** Resolves when that many bytes of the body have come. */
   async arrived(bytes: number): Promise<void> {
     if (this.#bytes >= bytes) return;

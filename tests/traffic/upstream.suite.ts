@@ -445,12 +445,9 @@ export const upstreamCases: readonly UpstreamCase[] = [
       await using upstream = await RawUpstream.open((exchange) => {
         if (exchange.target !== '/endless') return exchange.write(OK);
         exchange.write('HTTP/1.1 200 OK\r\n\r\n');
-        const pour = (): void => {
-          do sent += part.byteLength;
-          while (exchange.socket.writable && exchange.socket.write(part));
-        };
-        exchange.socket.on('drain', pour);
-        pour();
+        exchange.pour(part, () => {
+          sent += part.byteLength;
+        });
       });
       const reply = await send(outgoing(upstream, { target: '/endless', fresh: true }), never);
       const reader = (reply.body as ReadableStream<Uint8Array>).getReader();

@@ -169,12 +169,7 @@ describe('a replica leaves', () => {
   test('before the 101: the connection that comes of it is ended, too', async () => {
     const go = Promise.withResolvers<void>();
     const replica = new Switched();
-    await using rig = new Rig([
-      async (exchange) => {
-        await go.promise;
-        await replica.script(exchange);
-      },
-    ]);
+    await using rig = new Rig([replica.after(go.promise)]);
     const client = await rig.client();
     client.write(WEBSOCKET);
     await rig.upstream().exchange(0);

@@ -19,6 +19,14 @@ export class Switched {
     exchange.switchTo(exchange.value('upgrade') ?? '', (bytes) => this.#received.push(bytes));
   };
 
+  /** The same, once `go` has come. */
+  after(go: Promise<void>): Script {
+    return async (exchange) => {
+      await go;
+      await this.script(exchange);
+    };
+  }
+
   get received(): Buffer {
     this.#received = [Buffer.concat(this.#received)];
     return this.#received[0] as Buffer;

@@ -65,12 +65,7 @@ describe('an upgrade', () => {
   test('bytes that the client sends before the 101 reach the replica after it', async () => {
     const go = Promise.withResolvers<void>();
     const replica = new Switched();
-    await using rig = new Rig([
-      async (exchange) => {
-        await go.promise;
-        await replica.script(exchange);
-      },
-    ]);
+    await using rig = new Rig([replica.after(go.promise)]);
     const client = await rig.client();
     client.write(`${RAW}early`);
     await rig.upstream().exchange(0);
