@@ -71,9 +71,9 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     const allowed = METHODS[path];
     if (allowed?.includes(method) === false)
       throw new Refusal(405, `${path} takes ${allowed.join(' or ')}`, { allow: allowed.join(', ') });
-    // A client that sent TRACE would be shown its own cookies by a replica that obeys (RFC 9110, section 9.3.8).
-    if (method === 'TRACE')
-      throw new Refusal(405, 'TRACE is not forwarded', { allow: 'GET, HEAD, POST, PUT' });
+    // One would show a client its own cookies, where a replica obeys (RFC 9110, section 9.3.8), the other is for tunnels.
+    if (method === 'TRACE' || method === 'CONNECT')
+      throw new Refusal(405, `${method} is not forwarded`, { allow: 'GET, HEAD, POST, PUT' });
     let request = base;
     if (CHANGES.has(path)) {
       checkChange({ peer, headers: request.headers }, config);

@@ -1,10 +1,12 @@
 import type { Config } from '../config.ts';
 import type { Lease } from '../fleet/member.ts';
+import type { Address } from '../runtime/runtime.ts';
 import { ReplayableBody } from './body.ts';
 import { keptRequestId, replyHeaders, requestHeaders } from './headers.ts';
+import { isAuthority } from './http1/authority.ts';
 import { keyOf } from './key.ts';
 import { RetryBudget } from './relay/budget.ts';
-import { failureStatus, isIdempotent, shouldRetry, type Failure } from './retry.ts';
+import { failureStatus, isFree, isIdempotent, shouldRetry, type Failure } from './retry.ts';
 import { Trust } from './trust.ts';
 import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
 
@@ -45,6 +47,8 @@ export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #trust: Trust;
   readonly #budget = new RetryBudget(performance.now());
+  /** Instances that have answered, to which there may be kept connections. */
+  readonly #answered = new WeakSet<Address>();
   #inFlight = 0;
 
   constructor(options: ForwarderOptions) {
@@ -70,6 +74,8 @@ export class Forwarder {
 
   async #tryInOrder(request: Request, peer: string): Promise<Response> {
     const { method } = request;
+    const flaw = flawOf(request.headers);
+    if (flaw !== undefined) throw new ForwardError(400, flaw);
     const target = targetOf(request.url);
     if (target === undefined || !URL.canParse(request.url))
       throw new ForwardError(400, 'Only a request for a path, with a valid Host, can be forwarded');
@@ -98,10 +104,10 @@ export class Forwarder {
       const outcome = await this.#attempt(message, lease);
       if (outcome instanceof Response) return outcome;
       last = outcome;
-      if (last !== 'refused') attempts++;
+      if (!isFree(last)) attempts++;
       const attempt = { method, failure: last, bodyWhole: body?.whole ?? true, attempts };
       const harmless = shouldRetry({ ...attempt, retries: config.retries });
-      if (!harmless || (last !== 'refused' && !this.#budget.withdraw(performance.now())))
+      if (!harmless || !(isFree(last) || this.#budget.withdraw(performance.now())))
         throw new ForwardError(failureStatus(last), `Replica ${lease.replica} did not answer this request`);
     }
   }
@@ -110,6 +116,7 @@ export class Forwarder {
     const { send, config } = this.#options;
     const { method, target, headers, body, client } = message;
     const attempt = new AbortController();
+    const fresh = !isIdempotent(method) || body !== undefined;
     let failure: Failure | undefined;
     let cut = false;
     const giveUp = (why: Failure): void => {
@@ -136,11 +143,12 @@ export class Forwarder {
           headers,
           // A slow upload is no silence of the replica's: it has until its timeout after the last that it took.
           body: body?.open(() => patience.renew()) ?? null,
-          fresh: !isIdempotent(method) || body !== undefined,
+          fresh,
         },
         attempt.signal,
       );
       patience.end();
+      this.#answered.add(lease.address);
       return await passOn(reply, message, lease, attempt);
     } catch (error) {
       // Also where it was the reply that could not be passed on: no more of it is to come.
@@ -151,7 +159,8 @@ export class Forwarder {
       failure ??= error instanceof UpstreamError && error.refused ? 'refused' : 'broken';
       if (failure === 'refused') lease.unreachable();
       else lease.suspect();
-      return failure;
+      // Where a kept connection breaks off, fetch by itself sends the request again: it may be what ended the replica.
+      return failure === 'refused' && !fresh && this.#answered.has(lease.address) ? 'broken' : failure;
     } finally {
       patience.end();
       lease.onLost = undefined;
@@ -166,6 +175,17 @@ export class Forwarder {
  */
 function targetOf(url: string): string | undefined {
   return /^https?:\/\/[^/?#]*(\/[^#]*)/i.exec(url)?.[1];
+}
+
+/** What two readers may take differently, and the platform's server has let pass; undefined where there is none of it. */
+function flawOf(headers: Headers): string | undefined {
+  const length = headers.get('content-length');
+  if (length !== null && !/^\d+$/.test(length)) return 'Content-Length must be one number';
+  const host = new TextEncoder().encode(headers.get('host') ?? '');
+  // Without one the platform's server answers itself, or it is HTTP/1.0.
+  if (host.length > 0 && !isAuthority(host, 0, host.length))
+    return 'Host must be a name or an address, with a port or without';
+  return undefined;
 }
 
 /** Whether the request came with a body that the platform's server does not hand on: without it, it would be another request. */

@@ -25,6 +25,8 @@ export function requestHeaders(received: Headers, { address, trusted }: Client, 
   const headers = endToEnd(received, trusted ? () => true : (code) => !claimsOrigin(code));
   // Our listener has sent the 100 that it asks for: the body comes unasked (RFC 9110, section 10.1.1).
   headers.delete('expect');
+  const length = headers.get('content-length');
+  if (length !== null) headers.set('content-length', length.replace(/^0+(?=\d)/, ''));
   const before = headers.get('x-forwarded-for') ?? '';
   headers.set('x-forwarded-for', before === '' ? address : `${before}, ${address}`);
   const host = received.get('host');

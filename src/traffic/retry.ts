@@ -8,6 +8,8 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 export type Failure =
   /** No connection: the replica has not seen a byte. */
   | 'refused'
+  /** No connection was tried, since too many that were tried got no answer. */
+  | 'unanswered'
   /** No connection in time: it has not seen a byte either, but another wait is not free. */
   | 'unconnected'
   /** Connected, and then it ended or replied with nonsense. */
@@ -22,7 +24,7 @@ export interface Attempt {
   readonly failure: Failure;
   /** Whether the body can be sent again from its first byte. */
   readonly bodyWhole: boolean;
-  /** Attempts so far; those that were refused are not counted, since they take their replica off the ring. */
+  /** Attempts so far that are counted; see isFree. */
   readonly attempts: number;
   /** Attempts that there may be after the first. */
   readonly retries: number;
@@ -31,8 +33,13 @@ export interface Attempt {
 /** Whether the next replica in ring order may be asked. A request that may have been acted on is never sent twice unless that does no harm. */
 export function shouldRetry({ method, failure, bodyWhole, attempts, retries }: Attempt): boolean {
   if (!bodyWhole) return false;
-  if (failure === 'refused') return true;
+  if (isFree(failure)) return true;
   return attempts <= retries && (failure === 'unconnected' || IDEMPOTENT.has(method));
+}
+
+/** Whether the attempt cost nothing, neither time nor a byte sent, so that it is not counted. */
+export function isFree(failure: Failure): boolean {
+  return failure === 'refused' || failure === 'unanswered';
 }
 
 export function isIdempotent(method: string): boolean {

@@ -215,6 +215,37 @@ describe('a request', () => {
     },
   );
 
+  // Bun.serve joins what it should refuse, and a target with // goes out by a client that does not look at lengths.
+  test.each([
+    ['two lengths', 'POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nbody'],
+    [
+      'two lengths and //',
+      'POST //d HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nbody',
+    ],
+    [
+      'two lengths, as GET',
+      'GET /d HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nbody',
+    ],
+    ['two Hosts', 'GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n'],
+    ['the same Host twice', 'GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n'],
+  ])('that could be read in two ways is refused: %s', async (_, bytes) => {
+    await using balancer = await Balancer.open([answers]);
+    const client = await balancer.client();
+    client.write(bytes);
+    await client.until('HTTP/1.1 400');
+    client.socket.destroy();
+    expect(balancer.leases).toEqual([]);
+  });
+
+  test.each(['/d', '//d'])('has its length without leading zeroes: %s', async (target) => {
+    await using balancer = await Balancer.open([answers]);
+    await balancer.raw(
+      `POST ${target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 004\r\n\r\nbody`,
+    );
+    const exchange = await balancer.upstream(0).exchange(0);
+    expect([exchange.value('content-length'), String(await exchange.body)]).toEqual(['4', 'body']);
+  });
+
   test('says that it has no body and has none', async () => {
     await using balancer = await Balancer.open([answers]);
     for (const method of ['GET', 'HEAD', 'POST', 'DELETE'])
@@ -548,6 +579,31 @@ describe('a replica that refuses the connection', () => {
       );
     }
     expect(balancer.seen).toEqual([0, 0, 2, 0]);
+  });
+
+  // fetch sends it again by itself where a kept connection breaks: one request could end every replica there was.
+  test('that had answered before counts as tried: it may have had the request', async () => {
+    let sends = 0;
+    const addresses = Array.from({ length: 8 }, (_, i) => ({ host: '127.0.0.1', port: 1 + i }));
+    const forwarder = new Forwarder({
+      send: ({ target }) => {
+        sends++;
+        return target === '/poison'
+          ? Promise.reject(new UpstreamError(true))
+          : Promise.resolve(new Response(null));
+      },
+      claim: (key, except) => {
+        const address = addresses[/^\d$/.test(key) ? Number(key) : except.size];
+        return address && new CountedLease(key, `r${address.port}`, address);
+      },
+      config: parseConfig({ RETRIES: '2' }),
+    });
+    const ask = (path: string): Promise<Response> =>
+      forwarder.forward(new Request(`http://lb.example${path}`), '192.0.2.1');
+    for (const i of addresses.keys()) await ask(`/?id=${i}`);
+    sends = 0;
+    await expect(ask('/poison')).rejects.toBeInstanceOf(ForwardError);
+    expect(sends).toBe(3);
   });
 
   test('does not count as tried, however many there are', async () => {

@@ -25,6 +25,7 @@ const BOTH = new Flaw(400, 'Content-Length and Transfer-Encoding exclude each ot
 const CODING = new Flaw(400, 'Transfer-Encoding must be chunked, once, and is not for HTTP/1.0');
 const OTHER_CODING = new Flaw(501, 'Of the transfer codings only chunked is understood');
 const CONNECTION = new Flaw(400, 'Connection must be a list of tokens');
+const FORWARDS = new Flaw(400, 'Max-Forwards may come only once');
 const OPTIONS = new Flaw(431, 'Connection names more fields than a head may have');
 
 /** Written so that it takes no longer than what it reads is long. */
@@ -111,6 +112,13 @@ export class HeadFields {
       found = found === undefined ? this.value(field) : `${found}${separator}${this.value(field)}`;
     }
     return found;
+  }
+
+  /** What Upgrade lists, as it came. Several fields are one list (RFC 9110, section 5.3). */
+  protocols(): string[] {
+    if (this.upgrade < 0) return [];
+    const listed = (this.find('upgrade', ',') ?? '').split(',');
+    return listed.map((protocol) => protocol.trim()).filter((protocol) => protocol !== '');
   }
 
   /** Reads fields from `at` to the empty line. True when it is there, false when bytes are missing. */
@@ -211,6 +219,7 @@ export class HeadFields {
         this.hasDate = true;
         return undefined;
       case FIELD.maxForwards:
+        if (this.maxForwards >= 0) return FORWARDS;
         this.maxForwards = field;
         return undefined;
       default:

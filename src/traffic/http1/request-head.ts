@@ -31,6 +31,8 @@ export interface HeadLimits {
   readonly targetBytesMax: number;
 }
 
+const NONE: readonly string[] = [];
+
 /** The head of a request (RFC 9112, section 3). One object is used again and again. */
 export class RequestHead {
   readonly fields: HeadFields;
@@ -51,8 +53,8 @@ export class RequestHead {
   framing: Framing = 'none';
   /** Bytes of the body where framing is `length`. */
   length = 0;
-  /** Whether another protocol is asked for. */
-  upgrade = false;
+  /** Other protocols that are asked for, and passed on. */
+  protocols: readonly string[] = NONE;
   continues = false;
 
   constructor(readonly limits: HeadLimits) {
@@ -116,7 +118,7 @@ export class RequestHead {
     this.persistent = true;
     this.framing = 'none';
     this.length = 0;
-    this.upgrade = false;
+    this.protocols = NONE;
     this.continues = false;
   }
 
@@ -201,7 +203,7 @@ export class RequestHead {
     this.length = fields.length > 0 ? fields.length : 0;
     this.persistent = minor > 0 ? !fields.close : fields.keepAlive && !fields.close;
     // HTTP/1.0 has neither (RFC 9110, sections 7.8 and 10.1.1).
-    this.upgrade = minor > 0 && fields.connectionUpgrade && this.#asksForOther();
+    this.protocols = minor > 0 && fields.connectionUpgrade ? fields.protocols().filter(isPassedOn) : NONE;
     this.continues = false;
     if (fields.expect === -1 || minor === 0) return undefined;
     if (fields.expect < 0) return EXPECTATION;
@@ -213,18 +215,15 @@ export class RequestHead {
     this.continues = !fields.named.includes('expect');
     return undefined;
   }
+}
 
-  /**
-   * Whether a protocol is asked for, and HTTP/2 is not among them. That wish is left out, as RFC 9110, section 7.8,
-   * allows: in the tunnel that it would make further requests could be sent past the header policy, and to a replica that
-   * does not own their keys.
-   */
-  #asksForOther(): boolean {
-    const { fields } = this;
-    if (fields.upgrade < 0) return false;
-    const protocols = fields.value(fields.upgrade);
-    return protocols !== '' && !/(?:^|,)[\t ]*h2c?(?:$|[\t ,/])/i.test(protocols);
-  }
+/**
+ * A wish for HTTP/2 is left out, as RFC 9110, section 7.8, allows: in the tunnel that it would make further requests could
+ * be sent past the header policy, and to a replica that does not own their keys.
+ */
+function isPassedOn(protocol: string): boolean {
+  const [name = ''] = protocol.split(/[\s/]/, 1);
+  return !/^h2c?$/i.test(name);
 }
 
 /** A version that HTTP may have but the relay does not speak, or no version at all. */

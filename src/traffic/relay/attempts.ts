@@ -1,11 +1,10 @@
-import { failureStatus, shouldRetry, type Failure } from '../retry.ts';
+import { failureStatus, isFree, shouldRetry, type Failure } from '../retry.ts';
 import type { RetryBudget } from './budget.ts';
 
 /** The attempts at one request that brought no reply. */
 export class Attempts {
   /** Replicas that are not asked again. */
   readonly tried = new Set<string>();
-  /** Those that were refused are not counted: they take their replica off the ring. */
   #counted = 0;
   #last: Failure = 'refused';
 
@@ -18,7 +17,7 @@ export class Attempts {
   failed(replica: string, failure: Failure): void {
     this.tried.add(replica);
     this.#last = failure;
-    if (failure !== 'refused') this.#counted++;
+    if (!isFree(failure)) this.#counted++;
   }
 
   /** Whether the next replica may be asked; where that costs something, it is taken from the budget. */
@@ -29,6 +28,6 @@ export class Attempts {
   ): boolean {
     const failure = this.#last;
     if (!shouldRetry({ ...request, failure, attempts: this.#counted })) return false;
-    return failure === 'refused' || budget.withdraw(nowMs);
+    return isFree(failure) || budget.withdraw(nowMs);
   }
 }

@@ -81,10 +81,9 @@ export class ClientConnection extends Wire {
     const sent = this.flush();
     if (this.#phase === 'lingering') return this.#waitForEnd();
     if (this.#exchange === undefined && this.#tunnel === undefined) this.#restUntilNext();
-    if (!sent) return this.#exchange?.progress();
-    if (this.#tunnel !== undefined) return this.#tunnel.clientDrained();
-    this.#exchange?.clientDrained();
-    this.#readAhead();
+    if (this.#tunnel !== undefined) return this.#tunnel.clientTook(sent);
+    this.#exchange?.clientTook(sent);
+    if (sent) this.#readAhead();
   }
 
   onEnd(): void {
@@ -268,7 +267,8 @@ export class ClientConnection extends Wire {
     this.#headBegan = false;
     if (result instanceof Flaw) {
       this.#context.log.debug({ peer: this.sender.address, why: result.message }, 'request refused');
-      this.refuse(result.status, result.message, '', false);
+      const method = typeof fieldsAt === 'number' ? requestHead.method : '';
+      this.refuse(result.status, result.message, method, false);
       return -1;
     }
     if (requestHead.maxForwards === 0) {

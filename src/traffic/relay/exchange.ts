@@ -1,9 +1,9 @@
 import type { Lease } from '../../fleet/member.ts';
 import { ChunkedDecoder } from '../http1/chunked.ts';
-import { Flaw, type HeadFields } from '../http1/head.ts';
+import { Flaw } from '../http1/head.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ReplyHead } from '../http1/reply-head.ts';
-import { isIdempotent, type Failure } from '../retry.ts';
+import { isFree, isIdempotent, type Failure } from '../retry.ts';
 import { Attempts } from './attempts.ts';
 import type { ClientConnection } from './client.ts';
 import type { RelayContext } from './context.ts';
@@ -24,6 +24,8 @@ const HEAD_HELD_BYTES_MAX = 32 * 1024;
  * just then would leave open whether it was acted on.
  */
 const FRESH_IDLE_MS_MAX = 1000;
+/** After a reply that did not wait for the rest of its request: a client that is silent for so long keeps it to itself. */
+const REST_STALL_MS = 2000;
 /** Interim replies to one request (RFC 9110, section 15.2); more are no hints but a flood. */
 const INTERIM_REPLIES_MAX = 32;
 
@@ -62,8 +64,12 @@ export class Exchange implements UpstreamUser {
   #upstream: Upstream | undefined;
   /** Whether the connection was kept from an exchange before. */
   #reused = false;
-  /** A kept connection was closed as it was used: the same replica gets another chance, on a new one (RFC 9112, section 9.3.1). */
+  /**
+   * A kept connection was closed as it was used: the same replica gets another chance, on a new one (RFC 9112, section
+   * 9.3.1). Once for a request, since it may just as well be the request that ends its replica.
+   */
   #stale = false;
+  #resent = false;
 
   /** Undefined where the request has none. */
   readonly #body: RequestBody | undefined;
@@ -96,7 +102,7 @@ export class Exchange implements UpstreamUser {
     this.#madeId = kept === undefined ? context.ids.next() : undefined;
     this.#requestId = this.#madeId ?? new KeptId(kept ?? '');
     this.#minor = head.minor;
-    this.#upgrade = head.upgrade ? protocolsOf(head.fields) : NONE;
+    this.#upgrade = head.protocols.length > 0 ? lowered(head.protocols) : NONE;
     this.#persistent = head.persistent;
     this.#awaitsContinue = head.continues;
     if (head.framing !== 'none') {
@@ -148,9 +154,9 @@ export class Exchange implements UpstreamUser {
 
   // ---- from the client
 
-  clientDrained(): void {
+  clientTook(all: boolean): void {
     this.progress();
-    this.#upstream?.unhold();
+    if (all) this.#upstream?.unhold();
   }
 
   /** The client is gone: nobody waits for the reply. */
@@ -217,9 +223,9 @@ export class Exchange implements UpstreamUser {
     this.#readReplies(bytes);
   }
 
-  upstreamDrained(): void {
+  upstreamTook(all: boolean): void {
     this.progress();
-    this.#client.bodyWanted();
+    if (all) this.#client.bodyWanted();
   }
 
   upstreamEnded(): void {
@@ -263,6 +269,10 @@ export class Exchange implements UpstreamUser {
     this.#lease = lease;
     this.#pool = pool;
     this.#client.watch(lease);
+    if (pool.answersNobody) {
+      this.#failed('unanswered');
+      return false;
+    }
     this.#connect(pool);
     return true;
   }
@@ -440,9 +450,11 @@ export class Exchange implements UpstreamUser {
 
   /** The reply is whole. `clean`: not a byte came after it. */
   #replyEnds(clean: boolean): void {
-    if (!this.requestDone && clean && this.#replicaPersists) {
-      // It has not said that it wants no more, and may well need it.
+    // A client that waits for a 100 was just told not to send its body (RFC 9110, section 10.1.1).
+    if (!this.requestDone && !this.#awaitsContinue && clean && this.#replicaPersists) {
+      // The replica has not said that it wants no more, and may well need it.
       this.#phase = 'rest';
+      this.progress();
       return;
     }
     this.#phase = 'over';
@@ -453,19 +465,23 @@ export class Exchange implements UpstreamUser {
   #switch(bytes: Buffer, at: number): void {
     const { scratch, replyHead } = this.#context;
     const { fields } = replyHead;
-    const protocols = fields.upgrade < 0 ? NONE : protocolsOf(fields);
+    const protocols = lowered(fields.protocols());
     const asked = protocols.length > 0 && protocols.every((one) => this.#upgrade.includes(one));
     if (!asked || !this.requestDone) return this.#badReply('a switch of protocols that was not asked for');
     scratch.reset();
     writeReplyHead(scratch, replyHead, this.#frame(false, 'none'));
     this.#client.send(scratch.bytes, 0, scratch.length);
     this.#phase = 'over';
+    // It may last for days: who is connected must not take the places of requests. The lease stays, for drain to wait for.
+    const lease = this.#lease as Lease;
+    this.#lease = undefined;
+    this.#release();
     const tunnel = new Tunnel(
       this.#context,
       this.#client,
       this.#upstream as Upstream,
       protocols[0] ?? '',
-      () => this.#release(),
+      () => lease.release(),
     );
     this.#client.becomesTunnel(tunnel);
     if (at < bytes.length) tunnel.fromUpstream(bytes.subarray(at));
@@ -488,18 +504,19 @@ export class Exchange implements UpstreamUser {
     if (this.#phase === 'over') return;
     // What has sent a part of its reply has acted on the request.
     if (this.#replyBegan) return this.#badReply('it ended in the middle of a head');
-    if (
-      this.#reused &&
-      !this.#stale &&
-      this.#pool !== undefined &&
-      isIdempotent(this.method) &&
-      this.#bodyWhole
-    ) {
+    if (this.#pool !== undefined && this.#mayResend()) {
       this.#stale = true;
+      this.#resent = true;
       this.#upstream?.leave('cut');
       return this.#connect(this.#pool);
     }
     this.#failed('broken');
+  }
+
+  #mayResend(): boolean {
+    const { budget, deadlines } = this.#context;
+    const safe = isIdempotent(this.method) && this.#bodyWhole;
+    return this.#reused && !this.#resent && safe && budget.withdraw(deadlines.nowMs);
   }
 
   /** The replica is lost to the fleet while it owes the reply. */
@@ -527,9 +544,10 @@ export class Exchange implements UpstreamUser {
     this.#letGo('cut');
     if (failure === 'refused') lease.unreachable();
     else lease.suspect();
-    this.#stale = false;
     this.#attempts ??= new Attempts();
-    this.#attempts.failed(lease.replica, failure);
+    // What was sent before on a kept connection has reached the replica, and is what may have ended it.
+    this.#attempts.failed(lease.replica, this.#stale && isFree(failure) ? 'broken' : failure);
+    this.#stale = false;
     const request = { method: this.method, bodyWhole: this.#bodyWhole, retries: config.retries };
     if (this.#attempts.mayGoOn(request, budget, deadlines.nowMs)) {
       if (this.#claim() && this.#reused) this.connected();
@@ -590,14 +608,14 @@ export class Exchange implements UpstreamUser {
 
   /** Something moved: nobody stalls. */
   progress(): void {
-    if (this.#phase === 'body' || this.#phase === 'rest')
-      this.#client.deadlineMs = this.#context.deadlines.nowMs + this.#context.config.bodyStallTimeoutMs;
+    const { deadlines, config } = this.#context;
+    if (this.#phase === 'body') this.#client.deadlineMs = deadlines.nowMs + config.bodyStallTimeoutMs;
+    else if (this.#phase === 'rest')
+      this.#client.deadlineMs = deadlines.nowMs + Math.min(config.bodyStallTimeoutMs, REST_STALL_MS);
     else if (this.#phase === 'head') this.#expectReply();
   }
 }
 
-/** What Upgrade lists, in lower case. */
-function protocolsOf(fields: HeadFields): readonly string[] {
-  const listed = fields.value(fields.upgrade).toLowerCase().split(',');
-  return listed.map((protocol) => protocol.trim()).filter((protocol) => protocol !== '');
+function lowered(protocols: readonly string[]): readonly string[] {
+  return protocols.map((protocol) => protocol.toLowerCase());
 }

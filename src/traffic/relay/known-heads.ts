@@ -65,7 +65,11 @@ export class KnownRequests {
     const slot = length % SLOTS;
     if (length > KNOWN_BYTES_MAX || this.#slots[slot]?.knownSinceMs === nowMs) return;
     const plain =
-      head.ordinary && head.framing === 'none' && head.persistent && !head.upgrade && !head.continues;
+      head.ordinary &&
+      head.framing === 'none' &&
+      head.persistent &&
+      head.protocols.length === 0 &&
+      !head.continues;
     // What is written of Max-Forwards depends on the method.
     if (!plain || sender.trusted || fields.requestId !== -1 || fields.maxForwards >= 0) return;
     const line = head.targetEnd - head.methodStart;

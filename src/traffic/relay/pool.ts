@@ -6,6 +6,9 @@ import { Upstream, type UpstreamUser } from './upstream.ts';
 /** Connections to one replica that are kept without a request; further ones are closed after their reply. */
 const IDLE_MAX = 256;
 
+/** Connections to one instance that were given up and are still being tried: over this it answers nobody. */
+const GIVEN_UP_MAX = 32;
+
 /** Begins to connect; what comes of it is told to the upstream. */
 export type Dial = (address: Address, upstream: Upstream) => void;
 
@@ -24,6 +27,8 @@ export class Pool {
   knownReply: KnownReply | undefined;
   readonly #idle: Upstream[] = [];
   readonly #all = new Set<Upstream>();
+  /** Attempts to connect that took too long. They can't be called off, and hold their descriptors until the kernel gives up. */
+  #givenUp = 0;
 
   constructor(
     readonly address: Address,
@@ -31,7 +36,12 @@ export class Pool {
   ) {}
 
   get size(): number {
-    return this.#all.size;
+    return this.#all.size + this.#givenUp;
+  }
+
+  /** Whether another attempt to connect would only be one more that gets no answer. */
+  get answersNobody(): boolean {
+    return this.#givenUp >= GIVEN_UP_MAX && this.#idle.length === 0;
   }
 
   /** The connection that was idle for the shortest time, or a new one; `idleMsMax`: what was idle for longer is not used. */
@@ -54,6 +64,19 @@ export class Pool {
   keep(upstream: Upstream): void {
     if (this.#idle.length >= IDLE_MAX || this.pools.closed) return upstream.end();
     this.#idle.push(upstream);
+  }
+
+  /** Nobody waits any more for a connection that is still being tried. */
+  giveUp(upstream: Upstream): void {
+    this.#all.delete(upstream);
+    this.#givenUp++;
+  }
+
+  /** What was given up has come to its end. */
+  settled(): void {
+    this.#givenUp--;
+    this.pools.connections--;
+    this.pools.forgetIfEmpty(this);
   }
 
   /** A connection is no more. */

@@ -89,7 +89,8 @@ export function openRelay({ host, port, shared, claim, config, log }: RelayOptio
     }).catch(() => guard({ terminate: () => upstream.cut() }, () => upstream.onConnectError()));
   };
 
-  const { clientsMax, upstreamsMax } = descriptorShares(descriptorLimit(), config.connectionsMax);
+  const descriptors = descriptorLimit();
+  const { clientsMax, upstreamsMax } = descriptorShares(descriptors, config.connectionsMax);
   const context = new RelayContext({ claim, config, log, dial, upstreamsMax });
 
   // bun-types does not know of reusePort for a listener.
@@ -132,6 +133,12 @@ export function openRelay({ host, port, shared, claim, config, log }: RelayOptio
       error: () => {},
     },
   });
+
+  if (clientsMax < config.connectionsMax)
+    log.info(
+      { descriptors, clientsMax },
+      `CONNECTIONS_MAX is ${config.connectionsMax}, but there are descriptors for ${clientsMax} clients only: raise the limit of open files (ulimit -n)`,
+    );
 
   return {
     port: listener.port,

@@ -54,7 +54,7 @@ export function writeReplyHead(to: Scratch, head: ReplyHead, frame: ReplyFrame):
     if (!fields.hasDate || fields.named.includes('date')) to.all(frame.date);
   }
   if ((status === SWITCHING_PROTOCOLS || status === UPGRADE_REQUIRED) && fields.upgrade >= 0)
-    writeUpgrade(to, fields);
+    writeUpgrade(to, fields.protocols());
   if (frame.connection === 'close') to.all(CLOSE);
   else if (frame.connection === 'keep-alive') to.all(KEEP_ALIVE);
   to.all(VIA_AND_SERVED_BY);

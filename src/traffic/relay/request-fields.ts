@@ -98,7 +98,7 @@ export function writeRequestHead(
     to.latin1(String(fields.length));
     to.all(CR_LF);
   }
-  if (head.upgrade) writeUpgrade(to, fields);
+  if (head.protocols.length > 0) writeUpgrade(to, head.protocols);
   if (!saysHost && head.hostEnd > head.hostStart) {
     to.all(FORWARDED_HOST);
     to.span(bytes, head.hostStart, head.hostEnd);
@@ -137,10 +137,10 @@ export function keptRequestId({ fields }: RequestHead): string | undefined {
   return fields.value(fields.requestId);
 }
 
-/** Upgrade as it came, and the Connection that has to go with it (RFC 9110, section 7.8). */
-export function writeUpgrade(to: Scratch, fields: HeadFields): void {
+/** Upgrade, and the Connection that has to go with it (RFC 9110, section 7.8). */
+export function writeUpgrade(to: Scratch, protocols: readonly string[]): void {
   to.all(UPGRADE);
-  to.span(fields.bytes, fields.valueStart(fields.upgrade), fields.valueEnd(fields.upgrade));
+  to.latin1(protocols.join(', '));
   to.all(CR_LF);
 }
 

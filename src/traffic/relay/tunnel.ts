@@ -4,8 +4,11 @@ import type { Upstream, UpstreamUser } from './upstream.ts';
 import { FrameTracker, goingAway } from './websocket.ts';
 import type { Wire } from './wire.ts';
 
-/** How long both sides have to answer the Close that a leaving replica's connections are sent. */
-const GOODBYE_MS = 2000;
+/**
+ * When a replica leaves its server is sent a Close, and what it still sends is passed on until it answers with its own: then,
+ * or when it was silent for so long, the client is sent one. So long again, and it is over.
+ */
+const GOODBYE_MS = 1000;
 
 /** One direction of a tunnel. */
 interface Lane {
@@ -27,6 +30,12 @@ export class Tunnel implements UpstreamUser {
   readonly #up: Lane;
   readonly #down: Lane;
   #leaving = false;
+  /** Whether the Closes are ours: where a peer has begun to close, that goes its own way. */
+  #oursToClose = false;
+  /** Whether the server had its time to answer. */
+  #due = false;
+  /** Whether a half was closed in good order. What closes without that, before us, was reset. */
+  #halfClosed = false;
   #over = false;
 
   constructor(
@@ -56,55 +65,75 @@ export class Tunnel implements UpstreamUser {
     this.#pass(this.#down, bytes);
   }
 
-  clientDrained(): void {
+  clientTook(all: boolean): void {
     this.#progress();
-    this.#upstream.unhold();
+    if (all) this.#upstream.unhold();
   }
 
-  upstreamDrained(): void {
+  upstreamTook(all: boolean): void {
     this.#progress();
-    this.#client.unhold();
+    if (all) this.#client.unhold();
   }
 
   clientEnded(): void {
+    this.#halfClosed = true;
     this.#upstream.finish();
   }
 
   upstreamEnded(): void {
+    this.#halfClosed = true;
+    this.#goodbyeDown();
     this.#client.finish();
   }
 
   clientClosed(): void {
     this.#end();
     // What waits there is still sent: a reset would take it away.
-    this.#upstream.leave('drain');
+    this.#upstream.leave(this.#tellsEnd || this.#halfClosed ? 'drain' : 'cut');
   }
 
   upstreamClosed(): void {
+    this.#goodbyeDown();
     this.#end();
-    this.#client.tunnelOver();
+    if (this.#tellsEnd || this.#halfClosed) this.#client.tunnelOver();
+    else this.#client.cut();
   }
 
   connected(): void {}
   unconnected(): void {}
 
-  /** The replica leaves: a WebSocket is told so at the end of the frame that passes; of other protocols nothing is known. */
+  /** The replica leaves: a WebSocket is closed between two frames; of other protocols nothing is known. */
   leave(): void {
-    if (this.#leaving || this.#up.frames === undefined) return;
+    if (this.#leaving || !this.#tellsEnd) return;
     this.#leaving = true;
-    this.#client.deadlineMs = this.#context.deadlines.nowMs + GOODBYE_MS;
-    for (const lane of [this.#down, this.#up]) if (lane.frames?.atBoundary === true) this.#sayGoodbye(lane);
+    this.#oursToClose = this.#up.frames?.closed !== true && this.#down.frames?.closed !== true;
+    if (this.#oursToClose && this.#up.frames?.atBoundary === true) this.#sayGoodbye(this.#up);
+    this.#progress();
   }
 
-  /** Ends it at once. */
+  /** The replica's time is over. */
   cut(): void {
+    // Between two frames the client can still be told.
+    const told = this.#goodbyeDown();
     this.#end();
     this.#upstream.leave('cut');
-    this.#client.cut();
+    if (told) this.#client.tunnelOver();
+    else this.#client.cut();
   }
 
   onDeadline(): void {
-    this.cut();
+    if (!this.#leaving && this.#tellsEnd) return this.leave();
+    if (!this.#leaving || this.#due || !this.#oursToClose) return this.cut();
+    // What waits for its reader is on its way: how long that may take is for the drain timeout to say.
+    if (this.#client.blocked || this.#upstream.blocked) return this.#progress();
+    this.#due = true;
+    this.#goodbyeDown();
+    this.#progress();
+  }
+
+  /** Whether the end of its messages can be told from their bytes, so that a reset has to say nothing. */
+  get #tellsEnd(): boolean {
+    return this.#up.frames !== undefined;
   }
 
   #pass(lane: Lane, bytes: Buffer): void {
@@ -112,18 +141,20 @@ export class Tunnel implements UpstreamUser {
     this.#progress();
     const { frames } = lane;
     if (frames === undefined) return this.#send(lane, bytes, bytes.length);
-    if (!this.#leaving || lane.closed) {
-      frames.read(bytes, 0, bytes.length, false);
-      if (!lane.closed) this.#send(lane, bytes, bytes.length);
-    } else {
-      const past = frames.read(bytes, 0, bytes.length, true);
-      this.#send(lane, bytes, past);
-      if (frames.atBoundary) this.#sayGoodbye(lane);
-      // Read on: the answer to our Close may be among them.
-      frames.read(bytes, past, bytes.length, false);
-    }
+    const past = lane.closed ? 0 : this.#passFrames(lane, frames, bytes);
+    // Nothing follows our Close, but the answer to it may be there.
+    if (lane.closed) frames.read(bytes, past, bytes.length, 'no');
     // Both have said goodbye: the server closes first (RFC 6455, section 7.1.1), and here that is us.
-    if (this.#leaving && this.#up.frames?.closed === true && this.#down.closed) this.#client.finish();
+    if (this.#up.frames?.closed === true && this.#down.closed) this.#client.finish();
+  }
+
+  /** Passes frames on as far as they may pass. Returns the offset past them. */
+  #passFrames(lane: Lane, frames: FrameTracker, bytes: Buffer): number {
+    const stop = !this.#oursToClose ? 'no' : lane === this.#up || this.#due ? 'boundary' : 'close';
+    const past = frames.read(bytes, 0, bytes.length, stop);
+    this.#send(lane, bytes, past);
+    if (stop === 'boundary' ? frames.atBoundary : past < bytes.length) this.#sayGoodbye(lane);
+    return past;
   }
 
   #send(lane: Lane, bytes: Buffer, end: number): void {
@@ -138,10 +169,17 @@ export class Tunnel implements UpstreamUser {
     lane.to.send(close, 0, close.length);
   }
 
+  /** Sends the client our Close, where no frame is in the way. Whether it was sent. */
+  #goodbyeDown(): boolean {
+    if (!this.#oursToClose) return false;
+    const { closed, frames } = this.#down;
+    if (!closed && frames?.atBoundary === true) this.#sayGoodbye(this.#down);
+    return this.#down.closed;
+  }
+
   #progress(): void {
-    if (this.#leaving) return;
     const { deadlines, config } = this.#context;
-    this.#client.deadlineMs = deadlines.nowMs + config.tunnelIdleTimeoutMs;
+    this.#client.deadlineMs = deadlines.nowMs + (this.#leaving ? GOODBYE_MS : config.tunnelIdleTimeoutMs);
   }
 
   #end(): void {

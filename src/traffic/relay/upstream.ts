@@ -10,8 +10,8 @@ export interface UpstreamUser {
   /** There was no connection; `refused`: nothing listens, and not: nothing answered in time. */
   unconnected(refused: boolean): void;
   fromUpstream(bytes: Buffer): void;
-  /** It takes bytes again. */
-  upstreamDrained(): void;
+  /** It took some of the bytes that wait for it; with `all` it takes more. */
+  upstreamTook(all: boolean): void;
   /** It will send no more; we may. */
   upstreamEnded(): void;
   /** It is gone, and `ended` was or was not called before. */
@@ -29,6 +29,7 @@ export class Upstream extends Wire {
   idleSinceMs = 0;
   #user: UpstreamUser | undefined;
   #connected = false;
+  #givenUp = false;
 
   constructor(
     readonly pool: Pool,
@@ -82,7 +83,8 @@ export class Upstream extends Wire {
     // It took too long, or nobody wants it any more.
     if (!this.open || this.#user === undefined) {
       socket.terminate();
-      this.onClose();
+      if (this.#givenUp) this.#settle();
+      else this.onClose();
       return;
     }
     this.deadlineMs = Number.POSITIVE_INFINITY;
@@ -90,7 +92,8 @@ export class Upstream extends Wire {
   }
 
   onConnectError(): void {
-    this.#fail(true);
+    if (this.#givenUp) this.#settle();
+    else this.#fail(true);
   }
 
   onData(bytes: Buffer): void {
@@ -100,7 +103,8 @@ export class Upstream extends Wire {
   }
 
   onDrain(): void {
-    if (this.flush()) this.#user?.upstreamDrained();
+    const all = this.flush();
+    this.#user?.upstreamTook(all);
   }
 
   onEnd(): void {
@@ -123,10 +127,23 @@ export class Upstream extends Wire {
 
   #fail(refused: boolean): void {
     if (!this.open) return;
-    this.#gone();
+    if (refused) this.#gone();
+    else this.#giveUp();
     const user = this.#user;
     this.#user = undefined;
     user?.unconnected(refused);
+  }
+
+  #giveUp(): void {
+    this.#givenUp = true;
+    this.closed();
+    this.pool.pools.deadlines.remove(this);
+    this.pool.giveUp(this);
+  }
+
+  #settle(): void {
+    this.#givenUp = false;
+    this.pool.settled();
   }
 
   #gone(): void {

@@ -9,6 +9,12 @@ import { portToShare } from './port.ts';
 import { EMPTY_RING, nextCopy } from './ring-copy.ts';
 import { WorkerProcess } from './worker-process.ts';
 
+/**
+ * However often one dies, it is started again after this: fewer processes serve meanwhile, and where all have died nobody
+ * has the port.
+ */
+const RESTART_DELAY_MAX_MS = 1000;
+
 export interface WorkersOptions {
   readonly host: string;
   /** 0: a free one. */
@@ -114,7 +120,7 @@ export class Workers {
       const end = await ended.ended;
       if (signal.aborted) return;
       deaths = end.livedMs >= STABLE_AFTER_MS ? 1 : deaths + 1;
-      const delayMs = restartDelayMs(deaths);
+      const delayMs = Math.min(restartDelayMs(deaths), RESTART_DELAY_MAX_MS);
       log.warn({ worker: i + 1, pid: ended.pid, ...end, delayMs }, 'worker ended: another takes its place');
       await systemClock.sleep(delayMs, signal);
       if (signal.aborted) return;

@@ -17,11 +17,12 @@ function shownFields(fields: HeadFields) {
 }
 
 export function shownRequest(head: RequestHead) {
-  const { fields, method, minor, persistent, framing, length, upgrade, continues, end } = head;
+  const { fields, method, minor, persistent, framing, length, continues, end } = head;
+  const protocols = [...head.protocols];
   const text = (from: number, to: number) => Buffer.from(fields.bytes.subarray(from, to)).toString('latin1');
   const target = text(head.targetStart, head.targetEnd);
   const host = text(head.hostStart, head.hostEnd);
-  const own = { method, target, host, minor, persistent, framing, length, upgrade, continues, end };
+  const own = { method, target, host, minor, persistent, framing, length, protocols, continues, end };
   return { ...own, fields: shownFields(fields) };
 }
 

@@ -120,26 +120,36 @@ describe('a request says', () => {
     expect([shown.target, shown.host, shown.end]).toEqual([target, host, text.length]);
   });
 
-  test.each<[line: string, persistent: boolean, upgrade: boolean, continues: boolean]>([
-    ['1.1\r\n', true, false, false],
-    ['1.1\r\nConnection: close\r\n', false, false, false],
-    ['1.1\r\nConnection: close, keep-alive\r\n', false, false, false],
-    ['1.0\r\n', false, false, false],
-    ['1.0\r\nConnection: keep-alive\r\n', true, false, false],
-    ['1.0\r\nConnection: keep-alive, close\r\n', false, false, false],
-    ['1.1\r\nConnection: upgrade\r\nUpgrade: x\r\n', true, true, false],
-    ['1.1\r\nConnection: upgrade\r\n', true, false, false],
-    ['1.1\r\nUpgrade: x\r\n', true, false, false],
-    ['1.0\r\nConnection: upgrade\r\nUpgrade: x\r\n', false, false, false],
-    ['1.1\r\nExpect: 100-Continue\r\n', true, false, true],
+  test.each<[line: string, persistent: boolean, protocols: readonly string[], continues: boolean]>([
+    ['1.1\r\n', true, [], false],
+    ['1.1\r\nConnection: close\r\n', false, [], false],
+    ['1.1\r\nConnection: close, keep-alive\r\n', false, [], false],
+    ['1.0\r\n', false, [], false],
+    ['1.0\r\nConnection: keep-alive\r\n', true, [], false],
+    ['1.0\r\nConnection: keep-alive, close\r\n', false, [], false],
+    ['1.1\r\nConnection: upgrade\r\nUpgrade: x\r\n', true, ['x'], false],
+    ['1.1\r\nConnection: upgrade\r\n', true, [], false],
+    // Several fields are one list (RFC 9110, section 5.3).
+    ['1.1\r\nConnection: upgrade\r\nUpgrade: x/1 , ,\r\nUpgrade: Y\r\n', true, ['x/1', 'Y'], false],
+    [
+      '1.1\r\nConnection: upgrade\r\nUpgrade: x, h2c\r\nUpgrade: H2C, h2/1, h2x\r\n',
+      true,
+      ['x', 'h2x'],
+      false,
+    ],
+    ['1.1\r\nUpgrade: x\r\n', true, [], false],
+    ['1.0\r\nConnection: upgrade\r\nUpgrade: x\r\n', false, [], false],
+    ['1.1\r\nExpect: 100-Continue\r\n', true, [], true],
     // A client of HTTP/1.0 can expect nothing (RFC 9110, section 10.1.1).
-    ['1.0\r\nExpect: 100-continue\r\n', false, false, false],
-    ['1.0\r\nExpect: the-unexpected\r\n', false, false, false],
-    ['1.0\r\nExpect: a\r\nExpect: b\r\n', false, false, false],
-  ])('how it goes on: %j', (line, persistent, upgrade, continues) => {
+    ['1.0\r\nExpect: 100-continue\r\n', false, [], false],
+    ['1.0\r\nExpect: the-unexpected\r\n', false, [], false],
+    ['1.0\r\nExpect: a\r\nExpect: b\r\n', false, [], false],
+  ])('how it goes on: %j', (line, persistent, protocols, continues) => {
     const { head, result } = read(`GET / HTTP/${line}Host: a\r\n\r\n`);
     expect(result).toBe(true);
-    expect([head.persistent, head.upgrade, head.continues]).toEqual([persistent, upgrade, continues]);
+    expect(head.persistent).toBe(persistent);
+    expect(head.protocols).toEqual(protocols);
+    expect(head.continues).toBe(continues);
   });
 
   test.each([

@@ -314,6 +314,16 @@ describe('Expect: 100-continue', () => {
     await rig.upstream().exchange(1);
   });
 
+  // The connection was kept for its body until that had stalled for a minute.
+  test('a reply in its place ends the connection at once: the body is not to come', async () => {
+    await using rig = new Rig([(exchange) => exchange.write('HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n')]);
+    const client = await rig.client();
+    client.write(ASK);
+    const reply = await client.reply('POST');
+    expect([reply.status, reply.value('connection')]).toEqual([417, 'close']);
+    expect(await client.end()).toBe('fin');
+  });
+
   test('the body need not wait for it', async () => {
     await using rig = new Rig([
       async (exchange) => {

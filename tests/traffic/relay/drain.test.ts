@@ -1,46 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import { noise, sha256 } from '../noise.ts';
-import { turn, until, within, type Client } from './client.ts';
+import { settled, turn, until, within, type Client } from './client.ts';
+import { closeCode, closeFrame, frame, GOING_AWAY, MASK, TEXT } from './frames.ts';
 import { Rig } from './rig.ts';
 import { open, Switched, WEBSOCKET } from './switched.ts';
-
-/** A frame as a server sends it, or with a mask as a client does (RFC 6455, section 5.2). */
-function frame(opcode: number, payload: Uint8Array, mask?: Uint8Array, fin = true): Buffer {
-  const { byteLength } = payload;
-  const masked = mask === undefined ? 0 : 0x80;
-  const head =
-    byteLength < 126
-      ? Buffer.from([0, masked | byteLength])
-      : byteLength < 65_536
-        ? Buffer.from([0, masked | 126, byteLength >> 8, byteLength & 255])
-        : Buffer.from([
-            0,
-            masked | 127,
-            0,
-            0,
-            0,
-            0,
-            ...[24, 16, 8, 0].map((by) => (byteLength >>> by) & 255),
-          ]);
-  head[0] = (fin ? 0x80 : 0) | opcode;
-  if (mask === undefined) return Buffer.concat([head, payload]);
-  return Buffer.concat([head, mask, payload.map((byte, i) => byte ^ (mask[i & 3] as number))]);
-}
-
-const TEXT = 1;
-const MASK = Uint8Array.of(1, 2, 3, 4);
-const GOING_AWAY = 1001;
-
-/** The code of a Close frame, masked or not; undefined when the bytes are none. */
-function closeCode(bytes: Buffer): number | undefined {
-  if (bytes[0] !== 0x88) return undefined;
-  const masked = ((bytes[1] as number) & 0x80) !== 0;
-  const length = (bytes[1] as number) & 0x7f;
-  const at = masked ? 6 : 2;
-  if (length < 2 || bytes.byteLength !== at + length) return undefined;
-  const byte = (i: number): number => (bytes[at + i] as number) ^ (masked ? (bytes[2 + i] as number) : 0);
-  return (byte(0) << 8) | byte(1);
-}
 
 describe('a replica leaves', () => {
   test('both sides are sent 1001, masked on the way to the replica alone', async () => {
@@ -63,8 +26,8 @@ describe('a replica leaves', () => {
     expect(closeCode(masked)).toBe(GOING_AWAY);
     expect((masked[1] as number) & 0x80).toBe(0x80);
     // Both answer, and that is the end of it.
-    client.write(frame(8, Uint8Array.of(3, 233), MASK));
-    replica.exchange?.write(frame(8, Uint8Array.of(3, 233)));
+    client.write(closeFrame(GOING_AWAY, MASK));
+    replica.exchange?.write(closeFrame(GOING_AWAY));
     await client.end();
     expect(client.unread).toBe('');
     client.close();
@@ -106,6 +69,29 @@ describe('a replica leaves', () => {
     },
   );
 
+  // It was cut off as soon as the replica left: what its server had sent to a slow reader was lost.
+  test('what its server still sends before its own Close is passed on, however slow the reader', async () => {
+    const replica = new Switched();
+    await using rig = new Rig([replica.script]);
+    const [slow, silent] = [await open(rig, WEBSOCKET), await open(rig, WEBSOCKET)];
+    const message = frame(2, noise(16 * 1024 * 1024));
+    slow.pause();
+    const { channel } = await rig.upstream().exchange(0);
+    channel.write(message);
+    await settled(() => channel.unsentBytes);
+    for (const lease of rig.leases) lease.onLeaving?.();
+    channel.write(message);
+    channel.write(closeFrame(1000));
+    // By then all time for goodbyes is over.
+    await silent.end();
+    slow.resume();
+    await slow.end();
+    const got = slow.takeUnread();
+    const end = 2 * message.byteLength;
+    expect(sha256(got.subarray(0, end))).toBe(sha256(Buffer.concat([message, message])));
+    expect(closeCode(got.subarray(end))).toBe(GOING_AWAY);
+  });
+
   test('nothing follows its Close to either side', async () => {
     const replica = new Switched();
     await using rig = new Rig([replica.script]);
@@ -115,8 +101,8 @@ describe('a replica leaves', () => {
     await replica.has(8);
     client.write(frame(TEXT, Buffer.from('too late'), MASK));
     replica.exchange?.write(frame(TEXT, Buffer.from('too late')));
-    client.write(frame(8, Uint8Array.of(3, 233), MASK));
-    replica.exchange?.write(frame(8, Uint8Array.of(3, 233)));
+    client.write(closeFrame(GOING_AWAY, MASK));
+    replica.exchange?.write(closeFrame(GOING_AWAY));
     await client.end();
     expect(closeCode(client.takeUnread())).toBe(GOING_AWAY);
     expect(closeCode(replica.received)).toBe(GOING_AWAY);

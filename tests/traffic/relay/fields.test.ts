@@ -307,9 +307,14 @@ test('a reply whose Date ends at this hop gets one of ours', async () => {
 });
 
 describe('an Upgrade', () => {
-  test.each(['', ' ', 'h2c', 'websocket, h2c', 'H2C'])('to %j is left out', async (protocol) => {
+  test.each(['', ' ', ',', 'h2c', 'H2C'])('to %j is left out', async (protocol) => {
     const { seen } = await passed(`Connection: upgrade\r\nUpgrade: ${protocol}\r\n`);
     expect([...seen.values('upgrade'), ...seen.values('connection')]).toEqual([]);
+  });
+
+  test('to h2c among others, and in several fields, is passed on as one list without it', async () => {
+    const { seen } = await passed('Connection: upgrade\r\nUpgrade: websocket, h2c\r\nUpgrade: x/1\r\n');
+    expect([...seen.values('upgrade'), ...seen.values('connection')]).toEqual(['websocket, x/1', 'upgrade']);
   });
 
   // A replica that switches to what nobody named would have a tunnel past the policy for heads.

@@ -112,6 +112,10 @@ const METHODS: readonly Row[] = [
     405,
     400,
   ],
+  [
+    'OPTIONS that may pass none, or five more',
+    'OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nMax-Forwards: 5\r\n\r\n',
+  ],
   ['TRACE', line('TRACE / HTTP/1.1'), 405],
   ['TRACE with a body', 'TRACE / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello', 405, 400],
   ['TRACE with credentials', 'TRACE / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\n\r\n', 405],

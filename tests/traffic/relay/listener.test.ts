@@ -39,6 +39,17 @@ describe('the listener', () => {
     await new Promise((resolve) => taken.close(resolve));
   });
 
+  test('says how many clients it has descriptors for, where those are fewer than are allowed', () => {
+    const CONNECTIONS_MAX = 2 ** 40;
+    const said: unknown[] = [];
+    const log = { ...silentLog, info: (fields: object) => void said.push(fields) };
+    const config = { ...parseConfig({}), connectionsMax: CONNECTIONS_MAX };
+    openRelay({ host: '127.0.0.1', port: 0, shared: false, log, config, claim: () => undefined }).close();
+    expect(said).toEqual([{ descriptors: expect.any(Number), clientsMax: expect.any(Number) }]);
+    const [{ clientsMax }] = said as [{ clientsMax: number }];
+    expect(clientsMax).toBeLessThan(CONNECTIONS_MAX);
+  });
+
   test('a port that is not shared is refused to a second relay; one that is shared is not', () => {
     const alone = open(0, false);
     expect(() => open(alone.port, false)).toThrow(expect.objectContaining({ code: 'EADDRINUSE' }));

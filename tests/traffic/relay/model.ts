@@ -120,6 +120,8 @@ function one(reader: Reader, named: (method: string) => void): One {
   const fields = readFields(reader);
   if (reader.at - start > HEAD_BYTES_MAX || target.length > TARGET_BYTES_MAX) throw new Bad();
   if (fields.length > FIELDS_MAX || method === 'CONNECT' || method === 'TRACE') throw new Bad();
+  // A field of one value that comes twice should be refused, but need not be (RFC 9110, section 5.3).
+  if (valuesOf(fields, 'max-forwards').length > 1) reader.uncertain = true;
   checkHost(reader, fields, minor);
   const passed = passedTarget(reader, method, target);
   const body = readBody(reader, fields, minor);

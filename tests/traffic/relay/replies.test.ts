@@ -271,6 +271,18 @@ describe('a reply before the end of the request reaches the client', () => {
   });
 });
 
+test('a reply before the end of the request, the rest of which does not come: the connection ends soon', async () => {
+  await using rig = new Rig([
+    (exchange) => exchange.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly'),
+  ]);
+  const client = await rig.client();
+  client.write(ask('POST', '/early', 'Content-Length: 10\r\n'), 'hello');
+  expect((await client.reply('POST')).body.text).toBe('early');
+  await client.end();
+  client.close();
+  await until('the lease is released', () => rig.released);
+});
+
 test('a reply before the end of the request, then the rest of it, then the next request', async () => {
   await using rig = new Rig([
     async (exchange) => {

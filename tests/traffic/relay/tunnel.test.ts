@@ -188,6 +188,8 @@ describe('the end of a tunnel', () => {
     else client.reset();
     await within('the replica hears of it', channel.ended);
     channel.close();
+    // Of a protocol of which nothing is known only that can tell whether all has come.
+    expect(await within('the connection is gone', channel.closed)).toBe(how);
     await until('the lease is released', () => rig.released);
   });
 
@@ -200,7 +202,7 @@ describe('the end of a tunnel', () => {
     await client.has(10);
     if (how === 'fin') channel.close();
     else channel.reset();
-    await client.end();
+    expect(await client.end()).toBe(how);
     client.close();
     await until('the lease is released', () => rig.released);
   });

@@ -334,7 +334,7 @@ test('what is passed on is a request that frames the same, and once more is the 
         asked.framing,
         asked.length,
       ]);
-      expect([shown.upgrade, shown.continues]).toEqual([asked.upgrade, asked.continues]);
+      expect([shown.protocols, shown.continues]).toEqual([asked.protocols, asked.continues]);
       expect([shown.minor, shown.persistent, shown.end]).toEqual([1, true, 6 + written.length]);
       if (asked.host !== '') expect(shown.host).toBe(asked.host);
       const fields = again?.fields ?? [];

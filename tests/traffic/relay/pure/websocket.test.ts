@@ -78,8 +78,13 @@ describe('the going-away', () => {
     expect(masked).toBe(from === 'client');
     expect([...payload]).toEqual([0x03, 0xe9]);
     const tracker = new FrameTracker();
-    expect(tracker.read(bytes, 0, bytes.length, true)).toBe(bytes.length);
+    expect(tracker.read(bytes, 0, bytes.length, 'boundary')).toBe(bytes.length);
     expect([tracker.atBoundary, tracker.closed]).toEqual([true, true]);
+  });
+
+  test('of a client has another mask each time', () => {
+    const masks = new Set(Array.from({ length: 20 }, () => goingAway('client').slice(2, 6).join()));
+    expect(masks.size).toBe(20);
   });
 });
 
@@ -96,7 +101,7 @@ describe('a boundary', () => {
         const ends = new Set(endsOf(frames));
         const tracker = new FrameTracker();
         for (let at = 0; at < bytes.length; at++) {
-          expect(tracker.read(bytes, at, at + 1, at % 2 === 0)).toBe(at + 1);
+          expect(tracker.read(bytes, at, at + 1, at % 2 === 0 ? 'boundary' : 'no')).toBe(at + 1);
           expect([at, tracker.atBoundary]).toEqual([at, ends.has(at + 1)]);
         }
         expect(tracker.closed).toBe(false);
@@ -118,7 +123,7 @@ describe('a boundary', () => {
           let at = 0;
           for (const end of pieces.sort((a, b) => a - b))
             while (at < end) {
-              at = tracker.read(bytes, at, end, true);
+              at = tracker.read(bytes, at, end, 'boundary');
               if (tracker.atBoundary) found.push(at);
             }
           expect(found).toEqual(endsOf(frames));
@@ -132,7 +137,7 @@ describe('a boundary', () => {
     const frames: Frame[] = [CLOSE, { ...CLOSE, opcode: 1, length: 0 }];
     const bytes = Buffer.concat([...frames.map(bytesOf), Buffer.of(0x81)]);
     const tracker = new FrameTracker();
-    expect(tracker.read(bytes, 0, bytes.length, false)).toBe(bytes.length);
+    expect(tracker.read(bytes, 0, bytes.length, 'no')).toBe(bytes.length);
     expect(tracker.atBoundary).toBe(false);
   });
 
@@ -140,7 +145,7 @@ describe('a boundary', () => {
     const empty = bytesOf({ ...CLOSE, opcode: 9, length: 0, masked: true });
     for (let end = 1; end < empty.length; end++) {
       const tracker = new FrameTracker();
-      expect(tracker.read(empty, 0, end, true)).toBe(end);
+      expect(tracker.read(empty, 0, end, 'boundary')).toBe(end);
       expect(tracker.atBoundary).toBe(false);
     }
   });
@@ -148,7 +153,7 @@ describe('a boundary', () => {
   test('of a frame that is longer than any is not found', () => {
     const tracker = new FrameTracker();
     const bytes = Buffer.concat([Buffer.from([0x82, 127]), Buffer.alloc(8, 0xff), Buffer.alloc(1000)]);
-    expect(tracker.read(bytes, 0, bytes.length, true)).toBe(bytes.length);
+    expect(tracker.read(bytes, 0, bytes.length, 'boundary')).toBe(bytes.length);
     expect(tracker.atBoundary).toBe(false);
   });
 });
@@ -166,11 +171,34 @@ describe('a Close', () => {
     const tracker = new FrameTracker();
     for (let at = 0; at < bytes.length; at++) {
       expect(tracker.closed).toBe(false);
-      tracker.read(bytes, at, at + 1, false);
+      tracker.read(bytes, at, at + 1, 'no');
     }
     expect(tracker.closed).toBe(true);
     const more = bytesOf({ ...CLOSE, opcode: 1 });
-    tracker.read(more, 0, more.length, false);
+    tracker.read(more, 0, more.length, 'no');
     expect(tracker.closed).toBe(true);
   });
+
+  test('is what reading stops in front of when it is asked to, however the bytes are split', () => {
+    fc.assert(
+      fc.property(
+        fc.array(frame, { maxLength: 4 }),
+        fc.boolean(),
+        fc.array(fc.nat(2000), { maxLength: 8 }),
+        (frames, masked, cuts) => {
+          const before = Buffer.concat(frames.map(bytesOf));
+          const bytes = Buffer.concat([before, bytesOf({ ...CLOSE, masked })]);
+          const pieces = [...new Set([...cuts.filter((cut) => cut > 0 && cut < bytes.length), bytes.length])];
+          const tracker = new FrameTracker();
+          let at = 0;
+          for (const end of pieces.sort((a, b) => a - b)) {
+            at = tracker.read(bytes, at, end, 'close');
+            if (at < end) break;
+          }
+          expect([at, tracker.atBoundary, tracker.closed]).toEqual([before.length, true, false]);
+        },
+      ),
+      { seed: SEED, numRuns: 300 },
+    );
+  }, 60_000);
 });
