@@ -6,8 +6,10 @@ import type { Wire } from './wire.ts';
 
 /**
  * When a replica leaves its server is sent a Close, and what it still sends is passed on until it answers with its own: then,
- * or when it was silent for so long, the client is sent one. So long again, and it is over.
+ * or when it was silent for so long, the client is sent one.
  */
+const ANSWER_MS = 250;
+/** How long a client that was sent a Close may be silent before it is over. */
 const GOODBYE_MS = 1000;
 
 /** One direction of a tunnel. */
@@ -113,17 +115,19 @@ export class Tunnel implements UpstreamUser {
 
   /** The replica's time is over. */
   cut(): void {
+    const hadItsTime = this.#down.closed && !this.#client.blocked;
     // Between two frames the client can still be told.
     const told = this.#goodbyeDown();
     this.#end();
     this.#upstream.leave('cut');
-    if (told) this.#client.tunnelOver();
+    if (hadItsTime) this.#client.close();
+    else if (told) this.#client.tunnelOver();
     else this.#client.cut();
   }
 
   onDeadline(): void {
     if (!this.#leaving && this.#tellsEnd) return this.leave();
-    if (!this.#leaving || this.#due || !this.#oursToClose) return this.cut();
+    if (!this.#leaving || this.#due || this.#down.closed || !this.#oursToClose) return this.cut();
     // What waits for its reader is on its way: how long that may take is for the drain timeout to say.
     if (this.#client.blocked || this.#upstream.blocked) return this.#progress();
     this.#due = true;
@@ -179,7 +183,12 @@ export class Tunnel implements UpstreamUser {
 
   #progress(): void {
     const { deadlines, config } = this.#context;
-    this.#client.deadlineMs = deadlines.nowMs + (this.#leaving ? GOODBYE_MS : config.tunnelIdleTimeoutMs);
+    const limitMs = !this.#leaving
+      ? config.tunnelIdleTimeoutMs
+      : this.#oursToClose && !this.#due && !this.#down.closed
+        ? ANSWER_MS
+        : GOODBYE_MS;
+    this.#client.deadlineMs = deadlines.nowMs + limitMs;
   }
 
   #end(): void {

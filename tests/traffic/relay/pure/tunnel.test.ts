@@ -48,7 +48,7 @@ describe('when its replica leaves', () => {
     expect(pair.lease.releases).toBe(0);
     pair.client.onDeadline();
     expect([pair.lease.releases, pair.replicaSocket.done]).toEqual([1, ['terminate']]);
-    expect(pair.clientSocket.done).toEqual(['shutdown']);
+    expect(pair.clientSocket.done).toEqual(['end']);
   });
 
   test.each([
