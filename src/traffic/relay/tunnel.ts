@@ -8,7 +8,7 @@ import type { Wire } from './wire.ts';
  * When a replica leaves its server is sent a Close, and what it still sends is passed on until it answers with its own: then,
  * or when it was silent for so long, the client is sent one.
  */
-const ANSWER_MS = 250;
+const ANSWER_MS = 100;
 /** How long a client that was sent a Close may be silent before it is over. */
 const GOODBYE_MS = 1000;
 
