@@ -127,9 +127,10 @@ export class Tunnel implements UpstreamUser {
 
   onDeadline(): void {
     if (!this.#leaving && this.#tellsEnd) return this.leave();
-    if (!this.#leaving || this.#due || this.#down.closed || !this.#oursToClose) return this.cut();
+    const told = this.#due || this.#down.closed;
     // What waits for its reader is on its way: how long that may take is for the drain timeout to say.
-    if (this.#client.blocked || this.#upstream.blocked) return this.#progress();
+    if (this.#leaving && !told && (this.#client.blocked || this.#upstream.blocked)) return this.#progress();
+    if (!this.#leaving || told || !this.#oursToClose) return this.cut();
     this.#due = true;
     this.#goodbyeDown();
     this.#progress();

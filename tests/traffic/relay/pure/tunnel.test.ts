@@ -104,6 +104,18 @@ describe('when its replica leaves', () => {
     expect(pair.clientSocket.done).toEqual(['shutdown']);
   });
 
+  test('a slow reader of a close that its server has begun is waited for, too', () => {
+    using pair = opened('websocket');
+    pair.clientSocket.room = 0;
+    pair.replica.onData(Buffer.concat([DOWN, closeFrame(4000)]));
+    pair.lease.onLeaving?.();
+    pair.client.onDeadline();
+    expect(pair.lease.releases).toBe(0);
+    pair.clientSocket.room = Number.POSITIVE_INFINITY;
+    pair.client.onDrain();
+    expect(closeCode(pair.clientSocket.take().subarray(DOWN.length))).toBe(4000);
+  });
+
   test('a server that sends for ever is cut when the time to drain is over, and the client told', () => {
     using pair = opened('websocket');
     pair.lease.onLeaving?.();
