@@ -1,12 +1,13 @@
 import type { Config } from '../config.ts';
 import type { Lease } from '../fleet/member.ts';
 import type { Address } from '../runtime/runtime.ts';
+import { Attempts } from './attempts.ts';
 import { ReplayableBody } from './body.ts';
+import { RetryBudget } from './budget.ts';
 import { keptRequestId, replyHeaders, requestHeaders } from './headers.ts';
 import { isAuthority } from './http1/authority.ts';
 import { keyOf } from './key.ts';
-import { RetryBudget } from './relay/budget.ts';
-import { failureStatus, isFree, isIdempotent, shouldRetry, type Failure } from './retry.ts';
+import { isIdempotent, type Failure } from './retry.ts';
 import { Trust } from './trust.ts';
 import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
 
@@ -91,24 +92,20 @@ export class Forwarder {
     const headers = requestHeaders(request.headers, client, requestId);
     const message: Message = { method, target, headers, body, requestId, client: request.signal };
     this.#budget.deposit();
-    const tried = new Set<string>();
-    let attempts = 0;
-    let last: Failure | undefined;
+    const attempts = new Attempts();
     for (;;) {
-      const lease = this.#options.claim(key, tried);
+      const lease = this.#options.claim(key, attempts.tried);
       if (lease === undefined) {
-        if (last === undefined) throw new ForwardError(503, 'No replica is ready: ask again, or /add some');
-        throw new ForwardError(failureStatus(last), 'No replica answered this request');
+        if (attempts.tried.size === 0)
+          throw new ForwardError(503, 'No replica is ready: ask again, or /add some');
+        throw new ForwardError(attempts.status, 'No replica answered this request');
       }
-      tried.add(lease.replica);
       const outcome = await this.#attempt(message, lease);
       if (outcome instanceof Response) return outcome;
-      last = outcome;
-      if (!isFree(last)) attempts++;
-      const attempt = { method, failure: last, bodyWhole: body?.whole ?? true, attempts };
-      const harmless = shouldRetry({ ...attempt, retries: config.retries });
-      if (!harmless || !(isFree(last) || this.#budget.withdraw(performance.now())))
-        throw new ForwardError(failureStatus(last), `Replica ${lease.replica} did not answer this request`);
+      attempts.failed(lease.replica, outcome);
+      const asked = { method, bodyWhole: body?.whole ?? true, retries: config.retries };
+      if (!attempts.mayGoOn(asked, this.#budget, performance.now()))
+        throw new ForwardError(attempts.status, `Replica ${lease.replica} did not answer this request`);
     }
   }
 

@@ -6,7 +6,7 @@ import { ReplyHead } from '../http1/reply-head.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import { keyOf, queryValue, queryValueAt, queryValueEnd, type Keyed } from '../key.ts';
 import { Trust } from '../trust.ts';
-import { RetryBudget } from './budget.ts';
+import { RetryBudget } from '../budget.ts';
 import { Deadlines } from './deadlines.ts';
 import { KnownRequests } from './known-heads.ts';
 import { Pools, type Dial } from './pool.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { Attempts } from '../../../../src/traffic/relay/attempts.ts';
-import { RetryBudget } from '../../../../src/traffic/relay/budget.ts';
-import type { Failure } from '../../../../src/traffic/retry.ts';
+import { Attempts } from '../../src/traffic/attempts.ts';
+import { RetryBudget } from '../../src/traffic/budget.ts';
+import type { Failure } from '../../src/traffic/retry.ts';
 
 const GET = { method: 'GET', bodyWhole: true, retries: 2 };
 

@@ -1,4 +1,4 @@
-import { failureStatus, isFree, shouldRetry, type Failure } from '../retry.ts';
+import { failureStatus, isFree, shouldRetry, type Failure } from './retry.ts';
 import type { RetryBudget } from './budget.ts';
 
 /** The attempts at one request that brought no reply. */
@@ -9,7 +9,7 @@ export class Attempts {
   #last: Failure = 'refused';
 
   /** The status that tells a client which way the last one failed. */
-  get status(): number {
+  get status(): 502 | 504 {
     return failureStatus(this.#last);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { RetryBudget } from '../../../../src/traffic/relay/budget.ts';
+import { RetryBudget } from '../../src/traffic/budget.ts';
 
 /** Retries that there may be now, one after the other. */
 function drained(budget: RetryBudget, nowMs: number): number {
