@@ -10,16 +10,13 @@ import type { Config } from './config.ts';
 import { docs } from './docs/swagger.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { Log } from './log.ts';
-import { Forwarder } from './traffic/forward.ts';
+import { Forwarder, type ForwardConfig } from './traffic/forward.ts';
 import { plainAddress } from './traffic/peer.ts';
 import { send } from './traffic/upstream.ts';
 
 export interface AppOptions {
   readonly fleet: Pick<Fleet, 'names' | 'add' | 'remove' | 'ring' | 'claim'>;
-  readonly config: Pick<
-    Config,
-    'hashKey' | 'replyHeaderTimeoutMs' | 'retries' | 'trustedProxies' | 'adminToken' | 'allowedHosts'
-  >;
+  readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts'>;
   readonly log: Log;
 }
 

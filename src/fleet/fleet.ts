@@ -16,6 +16,7 @@ import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
 import { Member, MemberLease, StandingLease, type Lease, type LeaseReports } from './member.ts';
 import { checkJoin, checkLeave, joining, leaving, type Change } from './membership.ts';
+import { mayEject } from './outlier.ts';
 import { ChangeQueue } from './queue.ts';
 import { nextState, type ReplicaEvent, type ReplicaState } from './state.ts';
 import { Supervisor } from './supervisor.ts';
@@ -58,6 +59,8 @@ export interface ReplicaView {
 export interface ReadyReplica {
   readonly name: string;
   readonly address: Address;
+  /** Whether it is just back after requests failed, and the next that fails ejects it again. */
+  readonly onTrial: boolean;
 }
 
 /** One that has claims made elsewhere, by a copy of the ring. */
@@ -91,6 +94,18 @@ export class Fleet {
       this.#supervisor.eject(member, 'connection refused');
       member.nudge();
       void this.#look();
+    },
+    failing: (member, address) => {
+      if (member.state !== 'ready' || member.instance?.address !== address) return;
+      const staying = [...this.#members.values()].filter((one) => one.state !== 'draining');
+      const offRing = staying.filter((one) => one.state !== 'ready').length;
+      if (mayEject({ members: staying.length, offRing })) return this.#supervisor.rest(member);
+      if (!member.spared)
+        this.#options.log.warn(
+          { replica: member.name, members: staying.length, offRing },
+          'requests fail, but the replica stays on the ring: too many others are off it',
+        );
+      member.spared = true;
     },
   };
   #ring = Ring.of([]);
@@ -417,7 +432,7 @@ export class Fleet {
   #ready(): ReadyReplica[] {
     return [...this.#members.values()]
       .filter((member) => member.state === 'ready')
-      .map(({ name, instance }) => ({ name, address: instance?.address as Address }));
+      .map(({ name, instance, onTrial }) => ({ name, address: instance?.address as Address, onTrial }));
   }
 
   async #inForce(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Address, Instance, InstanceSpec } from '../runtime/runtime.ts';
 import { Leases } from './leases.ts';
+import { FailureRun } from './outlier.ts';
 import type { ReplicaState } from './state.ts';
 
 /** One request's hold on a replica. A leaving replica is stopped only when its last lease is released, or at the deadline. */
@@ -18,13 +19,17 @@ export interface Lease {
   release(): void;
   /** Reports that nothing accepts connections there: the replica leaves the ring now, not at its next heartbeat. */
   unreachable(): void;
-  /** Reports that a request failed in a way that may be its own fault: the replica is looked at now. */
-  suspect(): void;
+  /** Reports that a request failed, and may have by the replica's fault: it is looked at now, and too many in a row take it off the ring. */
+  failed(): void;
+  /** Reports that a request was answered as it should be. */
+  answered(): void;
 }
 
 /** What a lease can tell of its replica; see Lease. */
 export interface LeaseReports {
   unreachable(member: Member, address: Address): void;
+  /** Too many requests failed in a row. */
+  failing(member: Member, address: Address): void;
 }
 
 /** A lease on a member, and on the instance that it had then. */
@@ -33,12 +38,16 @@ export class MemberLease implements Lease {
   onLost: (() => void) | undefined = undefined;
   onLeaving: (() => void) | undefined = undefined;
   onCut: (() => void) | undefined = undefined;
+  readonly #failures: FailureRun;
 
   constructor(
     readonly member: Member,
     readonly address: Address,
     readonly reports: LeaseReports,
-  ) {}
+  ) {
+    // Not the member's at the time of a report: that may be the next instance's, which is not to blame.
+    this.#failures = member.failures;
+  }
 
   get replica(): string {
     return this.member.name;
@@ -52,8 +61,13 @@ export class MemberLease implements Lease {
     this.reports.unreachable(this.member, this.address);
   }
 
-  suspect(): void {
+  failed(): void {
     this.member.nudge();
+    if (this.#failures.failed()) this.reports.failing(this.member, this.address);
+  }
+
+  answered(): void {
+    this.#failures.answered();
   }
 }
 
@@ -61,6 +75,16 @@ export class MemberLease implements Lease {
 export class StandingLease extends MemberLease {
   /** How many they are, by what that process told last. */
   requests = 0;
+
+  /** Some requests failed there. That process counts them itself. */
+  suspect(): void {
+    this.member.nudge();
+  }
+
+  /** It found that too many failed in a row. */
+  failing(): void {
+    this.reports.failing(this.member, this.address);
+  }
 }
 
 /** What the fleet knows of one replica. Only Fleet and Supervisor write it. */
@@ -77,6 +101,15 @@ export class Member {
   readySinceMs = 0;
   /** Not before then is it started again when it waits for that. */
   restartAtMs = 0;
+  /** How often it was ejected since requests failed, since it was last stable. */
+  rests = 0;
+  /** Until then it is off the ring though it answers heartbeats. */
+  restsUntilMs = 0;
+  /** Whether it is back from a rest, and the next request that fails ejects it again. */
+  onTrial = false;
+  failures = new FailureRun(false);
+  /** Whether it would be off the ring, were there enough others. */
+  spared = false;
   /** Whether it is to be looked at before its next heartbeat is due. */
   nudged = false;
   supervision = new AbortController();
@@ -108,6 +141,16 @@ export class Member {
     this.#run = new AbortController();
     this.#instance = instance;
     this.missed = 0;
+    this.rests = 0;
+    this.restsUntilMs = 0;
+    this.begins(false);
+  }
+
+  /** Requests are counted from here on, strictly where it is `onTrial`. */
+  begins(onTrial: boolean): void {
+    this.onTrial = onTrial;
+    this.spared = false;
+    this.failures = new FailureRun(onTrial);
   }
 
   ended(): void {

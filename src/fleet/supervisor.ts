@@ -3,7 +3,9 @@ import { restartDelayMs, STABLE_AFTER_MS } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
+import { Lanes } from './lanes.ts';
 import type { Member } from './member.ts';
+import { restMs, RESTS_MAX } from './outlier.ts';
 import type { ReplicaEvent } from './state.ts';
 
 /** Between two looks at a replica that is coming up: often at first, since most are ready in a fraction of a second. */
@@ -14,6 +16,8 @@ const HEARTBEAT_DEADLINE_MIN_MS = 500;
 const HEARTBEAT_DEADLINE_MAX_MS = 2000;
 /** From one heartbeat to the next when requests that fail ask for it: each of thousands a second may. */
 const NUDGED_GAP_MS = 100;
+/** Replicas that are started again at once; more at a time only make an engine slow that may be in trouble already. */
+const HEALS_AT_ONCE_MAX = 8;
 /** How soon a restart is tried again when it was the engine that did not answer. */
 const ENGINE_RETRY_MS = 500;
 
@@ -36,6 +40,7 @@ export interface SupervisorOptions {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #deadlineMs: number;
+  readonly #heals = new Lanes(HEALS_AT_ONCE_MAX);
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -99,6 +104,21 @@ export class Supervisor {
     member.lose();
   }
 
+  /** Takes a ready member off the ring whose requests fail: for a while, or, where that has not helped, to be replaced. */
+  rest(member: Member): void {
+    const { runtime, clock } = this.#options;
+    const nowMs = clock.now();
+    if (nowMs - member.readySinceMs >= STABLE_AFTER_MS) member.rests = 0;
+    if (runtime.owns && member.rests >= RESTS_MAX) {
+      member.rests = 0;
+      return this.died(member, 'requests fail, and rests have not helped');
+    }
+    member.rests++;
+    member.restsUntilMs = nowMs + restMs(member.rests);
+    this.eject(member, 'requests fail');
+    member.nudge();
+  }
+
   async #run(member: Member, signal: AbortSignal): Promise<void> {
     const { clock, log, heartbeatIntervalMs } = this.#options;
     // One for each instance, not for each heartbeat: a signal remembers all that were ever made to follow it.
@@ -107,7 +127,7 @@ export class Supervisor {
       try {
         if (bound.run !== member.run)
           bound = { run: member.run, signal: AbortSignal.any([signal, member.run]) };
-        if (member.state === 'waiting') await this.#restart(member, signal);
+        if (member.state === 'waiting') await this.#heal(member, signal);
         else await this.#beat(member, signal, bound.signal);
       } catch (error) {
         // A bug; but a member without its loop would never be healed again.
@@ -134,10 +154,14 @@ export class Supervisor {
     }
   }
 
+  async #heal(member: Member, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    await clock.sleep(Math.max(0, member.restartAtMs - clock.now()), signal);
+    await this.#heals.run(() => this.#restart(member, signal), signal);
+  }
+
   async #restart(member: Member, signal: AbortSignal): Promise<void> {
     const { clock, step, log } = this.#options;
-    await clock.sleep(Math.max(0, member.restartAtMs - clock.now()), signal);
-    if (signal.aborted) return;
     step(member, 'restarted', 'heal');
     try {
       await this.bringUp(member, signal);
@@ -173,8 +197,13 @@ export class Supervisor {
     if (result === 'answered') {
       member.missed = 0;
       if (member.state === 'ejected') {
-        member.readySinceMs = clock.now();
-        step(member, 'answered', 'answers again');
+        if (clock.now() >= member.restsUntilMs) {
+          // Its heartbeats were answered while its requests failed: they do not say enough.
+          member.begins(member.restsUntilMs > 0);
+          member.restsUntilMs = 0;
+          member.readySinceMs = clock.now();
+          step(member, 'answered', 'answers again');
+        }
       } else if (clock.now() - member.readySinceMs >= STABLE_AFTER_MS) member.deaths = 0;
     } else {
       member.missed++;
@@ -193,7 +222,9 @@ export class Supervisor {
     const { clock, heartbeatIntervalMs } = this.#options;
     while (!signal.aborted && member.instance === instance) {
       const gapMs = member.nudged ? Math.min(NUDGED_GAP_MS, heartbeatIntervalMs) : heartbeatIntervalMs;
-      const leftMs = beganMs + gapMs - clock.now();
+      // The end of a rest is not put off to the next heartbeat, which may be an hour away.
+      const restingMs = member.restsUntilMs > beganMs ? member.restsUntilMs - beganMs : gapMs;
+      const leftMs = beganMs + Math.min(gapMs, restingMs) - clock.now();
       if (leftMs <= 0) return;
       await clock.sleep(leftMs, member.napSignal());
     }

@@ -1,4 +1,4 @@
-import { failureStatus, isFree, shouldRetry, type Failure } from './retry.ts';
+import { failureStatus, isFree, shouldRetry, type Asked, type Failure } from './retry.ts';
 import type { RetryBudget } from './budget.ts';
 
 /** The attempts at one request that brought no reply. */
@@ -20,14 +20,13 @@ export class Attempts {
     if (!isFree(failure)) this.#counted++;
   }
 
+  /** Whether the next replica may be asked, as far as the request goes. */
+  allow(request: Asked): boolean {
+    return shouldRetry({ ...request, failure: this.#last, attempts: this.#counted });
+  }
+
   /** Whether the next replica may be asked; where that costs something, it is taken from the budget. */
-  mayGoOn(
-    request: { readonly method: string; readonly bodyWhole: boolean; readonly retries: number },
-    budget: RetryBudget,
-    nowMs: number,
-  ): boolean {
-    const failure = this.#last;
-    if (!shouldRetry({ ...request, failure, attempts: this.#counted })) return false;
-    return isFree(failure) || budget.withdraw(nowMs);
+  mayGoOn(request: Asked, budget: RetryBudget, nowMs: number): boolean {
+    return this.allow(request) && (isFree(this.#last) || budget.withdraw(nowMs));
   }
 }

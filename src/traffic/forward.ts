@@ -4,15 +4,14 @@ import type { Address } from '../runtime/runtime.ts';
 import { Attempts } from './attempts.ts';
 import { ReplayableBody } from './body.ts';
 import { RetryBudget } from './budget.ts';
-import { keptRequestId, replyHeaders, requestHeaders } from './headers.ts';
+import { keptRequestId, requestHeaders } from './headers.ts';
 import { isAuthority } from './http1/authority.ts';
 import { keyOf } from './key.ts';
-import { isIdempotent, type Failure } from './retry.ts';
+import { passOn } from './pass-on.ts';
+import { Place, Places } from './place.ts';
+import { isComparable, isFailing, isIdempotent, type Asked, type Failure } from './retry.ts';
 import { Trust } from './trust.ts';
 import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
-
-/** A reply of known length up to this is looked at once before it is passed on: most are whole by then. */
-const WHOLE_REPLY_BYTES_MAX = 64 * 1024;
 
 /** The request could not be answered by any replica, or is none that can be sent on; `status` says why. */
 export class ForwardError extends Error {
@@ -25,11 +24,16 @@ export class ForwardError extends Error {
   }
 }
 
+export type ForwardConfig = Pick<
+  Config,
+  'hashKey' | 'replyHeaderTimeoutMs' | 'retries' | 'trustedProxies' | 'replicaInFlightMax'
+>;
+
 export interface ForwarderOptions {
   /** Picks the key's next replica that is not in `except`. */
   readonly claim: (key: string, except: ReadonlySet<string>) => Lease | undefined;
   readonly send: Send;
-  readonly config: Pick<Config, 'hashKey' | 'replyHeaderTimeoutMs' | 'retries' | 'trustedProxies'>;
+  readonly config: ForwardConfig;
 }
 
 /** What every attempt at one request sends. */
@@ -39,6 +43,10 @@ interface Message {
   readonly headers: Headers;
   readonly body: ReplayableBody | undefined;
   readonly requestId: string;
+  readonly key: string;
+  readonly attempts: Attempts;
+  /** Leases on replicas that gave failing replies, and are to blame for it if another does better. */
+  readonly blamed: Lease[];
   /** Aborts when the client goes away. */
   readonly client: AbortSignal;
 }
@@ -50,11 +58,13 @@ export class Forwarder {
   readonly #budget = new RetryBudget(performance.now());
   /** Instances that have answered, to which there may be kept connections. */
   readonly #answered = new WeakSet<Address>();
+  readonly #places: Places;
   #inFlight = 0;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
     this.#trust = new Trust(options.config.trustedProxies);
+    this.#places = new Places(options.config.replicaInFlightMax);
   }
 
   /**
@@ -90,27 +100,80 @@ export class Forwarder {
     const body = request.body === null ? undefined : new ReplayableBody(request.body);
     const client = { address: peer, trusted: this.#trust.has(peer) };
     const headers = requestHeaders(request.headers, client, requestId);
-    const message: Message = { method, target, headers, body, requestId, client: request.signal };
-    this.#budget.deposit();
     const attempts = new Attempts();
+    const message: Message = {
+      method,
+      target,
+      headers,
+      body,
+      requestId,
+      key,
+      attempts,
+      blamed: [],
+      client: request.signal,
+    };
+    this.#budget.deposit();
+    let place = this.#take(message);
     for (;;) {
-      const lease = this.#options.claim(key, attempts.tried);
-      if (lease === undefined) {
-        if (attempts.tried.size === 0)
-          throw new ForwardError(503, 'No replica is ready: ask again, or /add some');
-        throw new ForwardError(attempts.status, 'No replica answered this request');
-      }
-      const outcome = await this.#attempt(message, lease);
+      const { replica } = place.lease;
+      const outcome = await this.#attempt(message, place);
       if (outcome instanceof Response) return outcome;
-      attempts.failed(lease.replica, outcome);
-      const asked = { method, bodyWhole: body?.whole ?? true, retries: config.retries };
-      if (!attempts.mayGoOn(asked, this.#budget, performance.now()))
-        throw new ForwardError(attempts.status, `Replica ${lease.replica} did not answer this request`);
+      if (outcome instanceof Place) {
+        place = outcome;
+        continue;
+      }
+      attempts.failed(replica, outcome);
+      if (!attempts.mayGoOn(this.#asked(message), this.#budget, performance.now()))
+        throw new ForwardError(attempts.status, `Replica ${replica} did not answer this request`);
+      place = this.#take(message);
     }
   }
 
-  async #attempt(message: Message, lease: Lease): Promise<Response | Failure> {
+  #asked({ method, body }: Message): Asked {
+    return { method, bodyWhole: body?.whole ?? true, retries: this.#options.config.retries };
+  }
+
+  /** A place at the next replica that is to be asked. */
+  #take({ key, attempts }: Message): Place {
+    const lease = this.#options.claim(key, attempts.tried);
+    if (lease === undefined) {
+      if (attempts.tried.size === 0)
+        throw new ForwardError(503, 'No replica is ready: ask again, or /add some');
+      throw new ForwardError(attempts.status, 'No replica answered this request');
+    }
+    const place = this.#places.take(lease);
+    if (place === undefined)
+      throw new ForwardError(503, `Replica ${lease.replica} has too many requests in flight: ask again`);
+    return place;
+  }
+
+  /** The place at another replica that a failing reply is to be compared with, where there is one; see isComparable. */
+  #another(message: Message, { lease }: Place): Place | undefined {
+    const { key, attempts, blamed } = message;
+    const asked = this.#asked(message);
+    if (!isComparable(asked)) return undefined;
+    attempts.failed(lease.replica, 'failing');
+    if (!attempts.allow(asked)) return undefined;
+    const next = this.#options.claim(key, attempts.tried);
+    const place = next === undefined ? undefined : this.#places.take(next);
+    if (place === undefined) return undefined;
+    if (attempts.mayGoOn(asked, this.#budget, performance.now())) {
+      blamed.push(lease);
+      return place;
+    }
+    place.release();
+    return undefined;
+  }
+
+  /** The client gets a reply: it tells of the replica, and of those that did worse. */
+  #judge(message: Message, lease: Lease, failing: boolean): void {
+    if (!failing) for (const blamed of message.blamed) blamed.failed();
+    else if (!isComparable(this.#asked(message))) lease.failed();
+  }
+
+  async #attempt(message: Message, place: Place): Promise<Response | Failure | Place> {
     const { send, config } = this.#options;
+    const { lease } = place;
     const { method, target, headers, body, client } = message;
     const attempt = new AbortController();
     const fresh = !isIdempotent(method) || body !== undefined;
@@ -146,16 +209,32 @@ export class Forwarder {
       );
       patience.end();
       this.#answered.add(lease.address);
-      return await passOn(reply, message, lease, attempt);
+      const { status } = reply;
+      // Replicas can send what Response does not know, such as 999. Past this nothing can throw but a read.
+      if (status < 200 || status > 599) throw new UpstreamError(false);
+      const failing = isFailing(status);
+      const another = failing ? this.#another(message, place) : undefined;
+      if (another !== undefined) {
+        void reply.body?.cancel().catch(() => {});
+        attempt.abort();
+        place.release();
+        return another;
+      }
+      this.#judge(message, lease, failing);
+      const onWhole = (): void => {
+        if (!failing) lease.answered();
+      };
+      return await passOn({ reply, method, requestId: message.requestId, place, attempt, onWhole });
     } catch (error) {
       // Also where it was the reply that could not be passed on: no more of it is to come.
       attempt.abort();
-      release(lease);
+      place.release();
       if (client.aborted) return new Response(null, { status: 499 });
       if (cut) throw new ForwardError(502, 'The replica had to leave before it answered');
       failure ??= error instanceof UpstreamError && error.refused ? 'refused' : 'broken';
       if (failure === 'refused') lease.unreachable();
-      else lease.suspect();
+      // That it is lost the fleet itself has said.
+      else if (failure !== 'lost') lease.failed();
       // Where a kept connection breaks off, fetch by itself sends the request again: it may be what ended the replica.
       return failure === 'refused' && !fresh && this.#answered.has(lease.address) ? 'broken' : failure;
     } finally {
@@ -216,100 +295,4 @@ class Patience {
     this.#ended = true;
     clearTimeout(this.#timer);
   }
-}
-
-/**
- * The client's view of a reply. Its lease ends with its body, and `attempt` can call off the rest of that. Throws where
- * the reply breaks before any of it was passed on.
- */
-async function passOn(
-  reply: Response,
-  { method, requestId }: Message,
-  lease: Lease,
-  attempt: AbortController,
-): Promise<Response> {
-  const { status, statusText } = reply;
-  // Replicas can send what Response does not know, such as 999. Past this nothing can throw but a read.
-  if (status < 200 || status > 599) throw new UpstreamError(false);
-  const headers = replyHeaders(reply.headers, lease.replica, requestId);
-  const respond = (body: BodyInit | null): Response => new Response(body, { status, statusText, headers });
-  if (reply.body === null) {
-    release(lease);
-    // For a HEAD whose replica says no length Bun would claim one of 0 (RFC 9110, section 8.6).
-    const unmeasured = method === 'HEAD' && !headers.has('content-length');
-    return respond(
-      unmeasured ? new ReadableStream({ pull: (to) => to.close() }, { highWaterMark: 0 }) : null,
-    );
-  }
-  const reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> = reply.body.getReader();
-  const length = Number(headers.get('content-length') ?? Number.NaN);
-  let first: Uint8Array<ArrayBuffer> | undefined;
-  if (length <= WHOLE_REPLY_BYTES_MAX) {
-    first = (await reader.read()).value ?? new Uint8Array();
-    if (first.byteLength === length) {
-      // Bun would name a type for bytes that came without one.
-      release(lease);
-      return respond(headers.has('content-type') ? first : streamOf(first));
-    }
-  }
-  return respond(relay(reader, first, lease, attempt));
-}
-
-function release(lease: Lease): void {
-  lease.onCut = undefined;
-  lease.release();
-}
-
-function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      if (bytes.byteLength > 0) controller.enqueue(bytes);
-      controller.close();
-    },
-  });
-}
-
-/** Bytes that were read already, then the rest, as the client takes them. Releases the lease once, at whichever end. */
-function relay(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  first: Uint8Array | undefined,
-  lease: Lease,
-  attempt: AbortController,
-): ReadableStream<Uint8Array> {
-  let held = true;
-  const end = (): void => {
-    if (held) release(lease);
-    held = false;
-  };
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        if (first !== undefined && first.byteLength > 0) controller.enqueue(first);
-        lease.onCut = () => {
-          end();
-          controller.error(new Error('The replica had to leave before its reply was whole'));
-          attempt.abort();
-        };
-      },
-      async pull(controller) {
-        try {
-          const { done, value } = await reader.read();
-          if (!done) return controller.enqueue(value);
-          end();
-          controller.close();
-        } catch (error) {
-          // What fails after the client has gone is no fault of the replica's.
-          if (held) lease.suspect();
-          end();
-          // An error, not an end: the client must see that the message broke.
-          controller.error(error);
-        }
-      },
-      async cancel(reason) {
-        end();
-        await reader.cancel(reason);
-      },
-    },
-    { highWaterMark: 0 },
-  );
 }

@@ -3,6 +3,10 @@ export const KEPT_BYTES_MAX = 256 * 1024;
 
 /** RFC 9110, section 9.2.2. */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+/** RFC 9110, section 9.2.1. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** Replies that speak against a replica: Internal Server Error, Bad Gateway, Service Unavailable, Gateway Timeout. */
+const FAILING: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
 /** What became of one attempt to get a reply out of a replica. */
 export type Failure =
@@ -17,24 +21,45 @@ export type Failure =
   /** No reply in time. */
   | 'silent'
   /** The replica left the ring while the request waited. */
-  | 'lost';
+  | 'lost'
+  /** It replied, with a status that speaks against it: the next may do better. */
+  | 'failing';
 
-export interface Attempt {
+export interface Asked {
   readonly method: string;
-  readonly failure: Failure;
   /** Whether the body can be sent again from its first byte. */
   readonly bodyWhole: boolean;
-  /** Attempts so far that are counted; see isFree. */
-  readonly attempts: number;
   /** Attempts that there may be after the first. */
   readonly retries: number;
+}
+
+export interface Attempt extends Asked {
+  readonly failure: Failure;
+  /** Attempts so far that are counted; see isFree. */
+  readonly attempts: number;
 }
 
 /** Whether the next replica in ring order may be asked. A request that may have been acted on is never sent twice unless that does no harm. */
 export function shouldRetry({ method, failure, bodyWhole, attempts, retries }: Attempt): boolean {
   if (!bodyWhole) return false;
   if (isFree(failure)) return true;
-  return attempts <= retries && (failure === 'unconnected' || IDEMPOTENT.has(method));
+  if (attempts > retries) return false;
+  if (failure === 'unconnected') return true;
+  // What changes something and was refused by its owner must not be kept by another, where nobody looks for it.
+  return (failure === 'failing' ? SAFE : IDEMPOTENT).has(method);
+}
+
+/**
+ * Whether a failing reply can be told from what any replica would say, by asking another. Where it can, only that
+ * speaks against the replica; where it can't, the reply itself has to.
+ */
+export function isComparable({ method, bodyWhole, retries }: Asked): boolean {
+  return bodyWhole && retries > 0 && SAFE.has(method);
+}
+
+/** Whether a reply of that status is to be compared with another replica's, where there is one. */
+export function isFailing(status: number): boolean {
+  return FAILING.has(status);
 }
 
 /** Whether the attempt cost nothing, neither time nor a byte sent, so that it is not counted. */

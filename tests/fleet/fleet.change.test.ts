@@ -457,7 +457,7 @@ describe('remove', () => {
     expect(names.at(-1)).toBe(name);
     // What was held on the one before says nothing of the one that has its name now.
     lease?.unreachable();
-    lease?.suspect();
+    lease?.failed();
     lease?.release();
     expect(rig.view(name)).toMatchObject({ state: 'ready', inFlight: 0 });
   });

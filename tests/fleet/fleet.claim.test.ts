@@ -116,12 +116,12 @@ describe('a replica that a request cannot reach', () => {
     const removing = rig.fleet.remove({ n: 1, hostnames: [] });
     await rig.clock.advance(100);
     leaving.unreachable();
-    leaving.suspect();
+    leaving.failed();
     expect(rig.view('server-3').state).toBe('draining');
     leaving.release();
     await rig.clock.until(removing);
     leaving.unreachable();
-    leaving.suspect();
+    leaving.failed();
     expect(rig.fleet.names()).toEqual(['server-1', 'server-2']);
   });
 
@@ -172,7 +172,7 @@ describe('a suspected replica', () => {
     const rig = await opened();
     await rig.clock.advance(300);
     rig.engine.live('server-2').health = 'refusing';
-    rig.claim('server-2').suspect();
+    rig.claim('server-2').failed();
     await rig.clock.advance(5);
     expect(rig.view('server-2').state).toBe('ejected');
   });
@@ -185,7 +185,7 @@ describe('a suspected replica', () => {
     // All three have just been asked and will answer; the next heartbeat is what finds it failing.
     await rig.clock.advance(45);
     rig.engine.live('server-2').health = 'refusing';
-    rig.claim('server-2').suspect();
+    rig.claim('server-2').failed();
     await rig.clock.advance(200);
     expect(rig.view('server-2').state).toBe('ejected');
   });
@@ -197,7 +197,7 @@ describe('a suspected replica', () => {
     const lease = rig.claim('server-2');
     const before = rig.engine.heartbeats;
     for (let i = 0; i < 1000; i++) {
-      lease.suspect();
+      lease.failed();
       await rig.clock.advance(1);
     }
     const others = 2 * 2;

@@ -37,6 +37,7 @@ describe('a follower', () => {
     expect(witness.seen[0]?.[1]).toEqual({
       name: 'server-2',
       address: rig.view('server-2').address as ReadyReplica['address'],
+      onTrial: false,
     });
     expect(witness.take()).toEqual(['server-1 server-2 server-3']);
     await rig.clock.advance(500);

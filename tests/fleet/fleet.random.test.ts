@@ -225,7 +225,8 @@ const ACTIONS = {
     leases.delete(held);
   },
   unreachable: (world, pick) => world.lease(pick)?.unreachable(),
-  suspect: (world, pick) => world.lease(pick)?.suspect(),
+  failed: (world, pick) => world.lease(pick)?.failed(),
+  answered: (world, pick) => world.lease(pick)?.answered(),
   kill: ({ rig: { engine } }, pick) => act(running(engine, pick), (name) => engine.kill(name)),
   vanish: ({ rig: { engine } }, pick) => act(running(engine, pick), (name) => engine.vanish(name)),
   pause: ({ rig: { engine } }, pick) => act(running(engine, pick), (name) => engine.pause(name)),

@@ -204,7 +204,7 @@ describe('the back-off', () => {
     await rig.clock.advance(20_000);
     const { start } = rig.runtime.calls;
     for (let i = 0; i < 100; i++) {
-      lease.suspect();
+      lease.failed();
       lease.unreachable();
       rig.engine.tell();
       await rig.clock.advance(10);

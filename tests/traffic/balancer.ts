@@ -15,7 +15,8 @@ export class CountedLease implements Lease {
   onCut: (() => void) | undefined;
   releases = 0;
   unreachables = 0;
-  suspects = 0;
+  failures = 0;
+  answers = 0;
   readonly #released = Promise.withResolvers<void>();
 
   constructor(
@@ -38,8 +39,12 @@ export class CountedLease implements Lease {
     this.unreachables++;
   }
 
-  suspect(): void {
-    this.suspects++;
+  failed(): void {
+    this.failures++;
+  }
+
+  answered(): void {
+    this.answers++;
   }
 }
 

@@ -56,7 +56,7 @@ describe('a request', () => {
     expect(await reply.text()).toBe('ok');
     expect(reply.headers.get('x-served-by')).toBe('r0');
     expect(balancer.seen).toEqual([1, 0]);
-    expect(balancer.lease(0)).toMatchObject({ key: '42', unreachables: 0, suspects: 0 });
+    expect(balancer.lease(0)).toMatchObject({ key: '42', unreachables: 0, failures: 0 });
   });
 
   test('without a key gets a fresh one each time', async () => {
@@ -550,7 +550,7 @@ describe('a reply', () => {
       expect(client.reply().values('transfer-encoding')).toEqual(['chunked']);
     expect(client.received).not.toEndWith('0\r\n\r\n');
     expect(balancer.seen).toEqual([1, 0]);
-    expect(balancer.lease(0).suspects).toBe(1);
+    expect(balancer.lease(0).failures).toBe(1);
   });
 });
 
@@ -561,10 +561,10 @@ describe('a replica that refuses the connection', () => {
     expect(reply.status).toBe(200);
     expect(reply.headers.get('x-served-by')).toBe('r1');
     expect(
-      balancer.leases.map(({ key, unreachables, suspects }) => ({ key, unreachables, suspects })),
+      balancer.leases.map(({ key, unreachables, failures }) => ({ key, unreachables, failures })),
     ).toEqual([
-      { key: '1', unreachables: 1, suspects: 0 },
-      { key: '1', unreachables: 0, suspects: 0 },
+      { key: '1', unreachables: 1, failures: 0 },
+      { key: '1', unreachables: 0, failures: 0 },
     ]);
   });
 
@@ -646,7 +646,7 @@ describe('a replica that takes a request and ends the connection', () => {
     expect(reply.headers.get('x-served-by')).toBe('r1');
     for (const i of [0, 1])
       expect(String(await (await balancer.upstream(i).exchange(0)).body)).toBe(body ?? '');
-    expect(balancer.leases.map((lease) => lease.suspects)).toEqual([1, 0]);
+    expect(balancer.leases.map((lease) => lease.failures)).toEqual([1, 0]);
     expect(balancer.upstream(1).exchanges).toHaveLength(1);
   });
 
@@ -661,7 +661,7 @@ describe('a replica that takes a request and ends the connection', () => {
         });
         expect(balancer.seen).toEqual([1, 0]);
         expect(balancer.upstream(0).connections).toBe(1);
-        expect(balancer.lease(0)).toMatchObject({ suspects: 1, unreachables: 0 });
+        expect(balancer.lease(0)).toMatchObject({ failures: 1, unreachables: 0 });
       }
     },
   );
@@ -753,7 +753,7 @@ describe('a replica that never replies', () => {
     const exchange = await balancer.upstream(0).exchange(0);
     clock.advance(REPLY_HEADER_TIMEOUT_MS);
     expect((await replied).headers.get('x-served-by')).toBe('r1');
-    expect(balancer.leases.map((lease) => lease.suspects)).toEqual([1, 0]);
+    expect(balancer.leases.map((lease) => lease.failures)).toEqual([1, 0]);
     await exchange.closed;
   });
 
@@ -865,7 +865,7 @@ describe('a replica whose time to drain is over', () => {
       });
       await exchange.closed;
       expect(balancer.seen).toEqual([1, 0]);
-      expect(balancer.lease(0)).toMatchObject({ suspects: 0, unreachables: 0, onCut: undefined });
+      expect(balancer.lease(0)).toMatchObject({ failures: 0, unreachables: 0, onCut: undefined });
     },
   );
 
@@ -901,7 +901,7 @@ describe('a replica whose time to drain is over', () => {
     expect(client.reply().values('transfer-encoding')).toEqual(['chunked']);
     expect(client.received).not.toEndWith('0\r\n\r\n');
     expect(balancer.seen).toEqual([1, 0]);
-    expect(balancer.lease(0)).toMatchObject({ suspects: 0, onCut: undefined });
+    expect(balancer.lease(0)).toMatchObject({ failures: 0, onCut: undefined });
   });
 
   test('has a small reply of which nothing was passed on called off, with 502', async () => {
@@ -995,7 +995,7 @@ describe('a client that goes away', () => {
     client.socket.destroy();
     await exchange.closed;
     await balancer.settled();
-    expect(balancer.lease(0)).toMatchObject({ suspects: 0, unreachables: 0 });
+    expect(balancer.lease(0)).toMatchObject({ failures: 0, unreachables: 0 });
     expect(balancer.seen).toEqual([1, 0]);
   });
 
@@ -1048,7 +1048,7 @@ describe('a client that goes away', () => {
       await balancer.upstream(0).exchange(0)
     ).closed;
     await balancer.settled();
-    expect(balancer.lease(0).suspects).toBe(0);
+    expect(balancer.lease(0).failures).toBe(0);
   });
 
   test('just as the reply begins does not leave a lease behind', async () => {

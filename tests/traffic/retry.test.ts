@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'bun:test';
-import { failureStatus, isIdempotent, shouldRetry, type Failure } from '../../src/traffic/retry.ts';
+import {
+  failureStatus,
+  isComparable,
+  isFailing,
+  isIdempotent,
+  shouldRetry,
+  type Failure,
+} from '../../src/traffic/retry.ts';
 
 const FAILURES: readonly Failure[] = ['refused', 'unconnected', 'broken', 'silent', 'lost'];
 const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
@@ -59,4 +66,31 @@ test.each([
   ['lost', 504],
 ] as const)('%s is told as %d', (failure, status) => {
   expect(failureStatus(failure)).toBe(status);
+});
+
+describe('a failing reply', () => {
+  test('is 500, 502, 503 or 504', () => {
+    const statuses = Array.from({ length: 900 }, (_, i) => 100 + i);
+    expect(statuses.filter(isFailing)).toEqual([500, 502, 503, 504]);
+  });
+
+  const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+  test.each([...IDEMPOTENT, ...OTHERS])(
+    'to %j: another is asked where it is safe, as often as is configured',
+    (method) => {
+      for (const retries of RETRIES)
+        expect(retried(method, 'failing', retries)).toEqual(
+          SAFE.has(method) ? ATTEMPTS.filter((attempts) => attempts <= retries) : [],
+        );
+    },
+  );
+
+  test('can be compared where another may be asked', () => {
+    for (const method of [...IDEMPOTENT, ...OTHERS])
+      for (const bodyWhole of [true, false])
+        for (const retries of RETRIES)
+          expect(isComparable({ method, bodyWhole, retries })).toBe(
+            shouldRetry({ method, bodyWhole, retries, failure: 'failing', attempts: 1 }),
+          );
+  });
 });

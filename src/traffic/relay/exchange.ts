@@ -4,7 +4,7 @@ import { Flaw } from '../http1/head.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ReplyHead } from '../http1/reply-head.ts';
 import { Attempts } from '../attempts.ts';
-import { isFree, isIdempotent, type Failure } from '../retry.ts';
+import { isComparable, isFailing, isFree, isIdempotent, type Failure } from '../retry.ts';
 import type { ClientConnection } from './client.ts';
 import type { RelayContext } from './context.ts';
 import { knownReply, type KnownReply, type KnownRequest } from './known-heads.ts';
@@ -59,6 +59,8 @@ export class Exchange implements UpstreamUser {
   readonly #persistent: boolean;
   /** Undefined until one fails. */
   #attempts: Attempts | undefined;
+  /** Of replicas that replied with an error, and are to blame for it if another does better. */
+  #blamed: Lease[] | undefined;
   #lease: Lease | undefined;
   #pool: Pool | undefined;
   #upstream: Upstream | undefined;
@@ -84,6 +86,8 @@ export class Exchange implements UpstreamUser {
   #reply: ReplyBody | undefined;
   #replicaPersists = false;
   #clientPersists = false;
+  /** Whether the reply, once it is whole, speaks for the replica. */
+  #answers = false;
 
   constructor(
     context: RelayContext,
@@ -176,7 +180,7 @@ export class Exchange implements UpstreamUser {
   onDeadline(): void {
     if (this.#phase === 'rest') return this.#close('cut');
     if (this.#phase === 'body') {
-      if (!this.#client.blocked && this.requestDone) this.#lease?.suspect();
+      if (!this.#client.blocked && this.requestDone) this.#lease?.failed();
       return this.#break();
     }
     const clientIsLate = !this.requestDone && !this.#awaitsContinue && this.takesBody;
@@ -249,32 +253,90 @@ export class Exchange implements UpstreamUser {
 
   /** Chooses a replica and a connection. False where the request is answered with an error instead. */
   #claim(): boolean {
-    const { claim, pools, config } = this.#context;
+    const { claim } = this.#context;
     const lease = claim(this.#key, this.#attempts?.tried);
     if (lease === undefined) {
       if (this.#attempts === undefined) this.#refuse(503, 'No replica is ready: ask again, or /add some');
       else this.#refuse(this.#attempts.status, 'No replica answered this request');
       return false;
     }
-    const pool = pools.of(lease.address);
-    const full = pool.inFlight >= config.replicaInFlightMax;
-    if (full || !pools.hasRoom(pool)) {
-      lease.release();
-      pools.forgetIfEmpty(pool);
-      const what = full ? `Replica ${lease.replica}` : 'Ringmaster';
-      this.#refuse(503, `${what} has too many requests in flight: ask again`);
+    const full = this.#takePlace(lease);
+    if (full !== undefined) {
+      this.#refuse(503, `${full} has too many requests in flight: ask again`);
       return false;
     }
-    pool.inFlight++;
-    this.#lease = lease;
-    this.#pool = pool;
-    this.#client.watch(lease);
+    const pool = this.#pool as Pool;
     if (pool.answersNobody) {
       this.#failed('unanswered');
       return false;
     }
     this.#connect(pool);
     return true;
+  }
+
+  /** Counts the request as in flight at the lease's replica. Where there is no place the lease is released; gives who is full. */
+  #takePlace(lease: Lease): string | undefined {
+    const { pools, config } = this.#context;
+    const pool = pools.of(lease.address);
+    const full = pool.inFlight >= config.replicaInFlightMax;
+    if (full || !pools.hasRoom(pool)) {
+      lease.release();
+      pools.forgetIfEmpty(pool);
+      return full ? `Replica ${lease.replica}` : 'Ringmaster';
+    }
+    pool.inFlight++;
+    this.#lease = lease;
+    this.#pool = pool;
+    this.#client.watch(lease);
+    return undefined;
+  }
+
+  /** Puts a request that got a failing reply to the next replica, where that would tell; see isComparable. False where it can't be. */
+  #asksAnother(): boolean {
+    const { claim, pools, config, budget, deadlines } = this.#context;
+    const [lease, pool, upstream] = [this.#lease, this.#pool, this.#upstream];
+    const request = { method: this.method, bodyWhole: this.#bodyWhole, retries: config.retries };
+    if (lease === undefined || pool === undefined || !this.requestDone || this.#interim > 0) return false;
+    if (!isComparable(request)) return false;
+    this.#attempts ??= new Attempts();
+    this.#attempts.failed(lease.replica, 'failing');
+    if (!this.#attempts.allow(request)) return false;
+    const next = claim(this.#key, this.#attempts.tried);
+    // The place here is kept until there is one there, since this reply may be the best to be had.
+    if (next === undefined || this.#takePlace(next) !== undefined) return false;
+    const nextPool = this.#pool as Pool;
+    if (nextPool.answersNobody || !this.#attempts.mayGoOn(request, budget, deadlines.nowMs)) {
+      this.#release();
+      this.#lease = lease;
+      this.#pool = pool;
+      this.#client.watch(lease);
+      return false;
+    }
+    upstream?.leave('cut');
+    lease.release();
+    pool.inFlight--;
+    pools.forgetIfEmpty(pool);
+    this.#blamed = [...(this.#blamed ?? []), lease];
+    this.#stale = false;
+    this.#connect(nextPool);
+    if (this.#reused) this.connected();
+    return true;
+  }
+
+  /** The client gets this reply. It tells of the replica, and of those that did worse. */
+  #judge(failing: boolean): void {
+    this.#answers = !failing;
+    if (!failing) {
+      if (this.#blamed !== undefined) for (const lease of this.#blamed) lease.failed();
+      return;
+    }
+    const { retries } = this.#context.config;
+    if (!isComparable({ method: this.method, bodyWhole: this.#bodyWhole, retries })) this.#lease?.failed();
+  }
+
+  #answered(): void {
+    if (this.#answers) this.#lease?.answered();
+    this.#answers = false;
   }
 
   #connect(pool: Pool): void {
@@ -348,7 +410,10 @@ export class Exchange implements UpstreamUser {
       }
       const { status, end } = replyHead;
       if (status === SWITCHING_PROTOCOLS) return this.#switch(bytes, end);
-      if (status >= 200) return this.#replyBegins(bytes, end);
+      if (status >= 200) {
+        if (isFailing(status) && this.#asksAnother()) return;
+        return this.#replyBegins(bytes, end);
+      }
       if (++this.#interim > INTERIM_REPLIES_MAX) return this.#badReply('too many interim replies');
       this.#passInterim();
       at = end;
@@ -398,11 +463,15 @@ export class Exchange implements UpstreamUser {
     // HTTP/1.0 knows of no chunks: its clients get what they hold, and then the end of the connection.
     this.#reply = new ReplyBody(framing, length, decoder, this.#minor > 0);
     this.#replicaPersists = persistent;
+    // A stream that ends with its connection may never end, nor can be seen to break.
+    if (framing === 'close') this.#answered();
     return this.#reply;
   }
 
   #replyKnown(bytes: Buffer, known: KnownReply): void {
     const { scratch } = this.#context;
+    // A failing reply is never noted.
+    this.#judge(false);
     this.#beginReply(known, NONE);
     this.#clientPersists = true;
     scratch.reset();
@@ -412,6 +481,7 @@ export class Exchange implements UpstreamUser {
 
   #replyBegins(bytes: Buffer, at: number): void {
     const { scratch, replyHead, stopping } = this.#context;
+    this.#judge(isFailing(replyHead.status));
     const reply = this.#beginReply(replyHead, replyHead.fields.named);
     // A reply before the request's end leaves the connection between two messages: nobody waits for the rest.
     this.#clientPersists =
@@ -423,7 +493,7 @@ export class Exchange implements UpstreamUser {
     const connection = !this.#clientPersists ? 'close' : this.#minor === 0 ? 'keep-alive' : 'none';
     scratch.reset();
     writeReplyHead(scratch, replyHead, this.#frame(reply.chunked, connection));
-    if (this.#isPlain && this.#pool !== undefined) {
+    if (this.#isPlain && this.#answers && this.#pool !== undefined) {
       const { dateField, deadlines } = this.#context;
       this.#pool.knownReply =
         knownReply(
@@ -450,6 +520,7 @@ export class Exchange implements UpstreamUser {
 
   /** The reply is whole. `clean`: not a byte came after it. */
   #replyEnds(clean: boolean): void {
+    this.#answered();
     // A client that waits for a 100 was just told not to send its body (RFC 9110, section 10.1.1).
     if (!this.requestDone && !this.#awaitsContinue && clean && this.#replicaPersists) {
       // The replica has not said that it wants no more, and may well need it.
@@ -492,13 +563,14 @@ export class Exchange implements UpstreamUser {
   /** A replica's reply breaks the rules: the client must not see a byte of it, nor anybody else what follows. */
   #badReply(why: string): void {
     this.#context.log.warn({ replica: this.#lease?.replica, why }, 'bad reply from a replica');
+    this.#lease?.failed();
     this.#refuse(502, `Replica ${this.#lease?.replica ?? ''} did not send a valid reply`);
   }
 
   #died(): void {
     if (this.#phase === 'rest') return this.#close('end');
     if (this.#phase === 'body') {
-      this.#lease?.suspect();
+      this.#lease?.failed();
       return this.#break();
     }
     if (this.#phase === 'over') return;
@@ -543,7 +615,8 @@ export class Exchange implements UpstreamUser {
     // Let go of first: what is told to the fleet it tells to all who hold a lease.
     this.#letGo('cut');
     if (failure === 'refused') lease.unreachable();
-    else lease.suspect();
+    // That it is lost the fleet itself has said.
+    else if (failure !== 'lost') lease.failed();
     this.#attempts ??= new Attempts();
     // What was sent before on a kept connection has reached the replica, and is what may have ended it.
     this.#attempts.failed(lease.replica, this.#stale && isFree(failure) ? 'broken' : failure);

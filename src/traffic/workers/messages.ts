@@ -4,7 +4,7 @@ import type { RelayConfig } from '../relay/context.ts';
 import type { RingCopy } from './ring-copy.ts';
 
 /** How a request failed at its replica; see Lease. */
-export type Failure = 'unreachable' | 'suspect';
+export type Failure = 'unreachable' | 'suspect' | 'failing';
 
 /** What a worker is told. */
 export type Order =

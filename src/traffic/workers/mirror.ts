@@ -1,6 +1,7 @@
 import { chosen } from '../../fleet/choice.ts';
 import { Leases, type News } from '../../fleet/leases.ts';
 import type { Lease } from '../../fleet/member.ts';
+import { FailureRun } from '../../fleet/outlier.ts';
 import { Ring } from '../../ring/ring.ts';
 import type { Address } from '../../runtime/runtime.ts';
 import type { Failure, StayReport } from './messages.ts';
@@ -85,6 +86,7 @@ class MirroredStay {
   readonly address: Address;
   readonly #events: StayEvents;
   readonly #leases = new Leases();
+  readonly #failures: FailureRun;
   /** Requests in flight, as it was reported last. */
   #reported = 0;
   /** Failures that were reported since the last flush, and those that came again since: thousands a second may. */
@@ -92,10 +94,11 @@ class MirroredStay {
   #failedAgain = new Set<Failure>();
   #over = false;
 
-  constructor({ id, name, address }: Stay, events: StayEvents) {
+  constructor({ id, name, address, onTrial }: Stay, events: StayEvents) {
     this.id = id;
     this.name = name;
     this.address = address;
+    this.#failures = new FailureRun(onTrial);
     this.#events = events;
   }
 
@@ -116,6 +119,15 @@ class MirroredStay {
 
   tell(news: News): void {
     this.#leases.tell(news);
+  }
+
+  requestFailed(): void {
+    this.fail('suspect');
+    if (this.#failures.failed()) this.fail('failing');
+  }
+
+  requestAnswered(): void {
+    this.#failures.answered();
   }
 
   /** The first of its kind is reported at once, those that follow it soon with the next flush. */
@@ -173,7 +185,11 @@ class MirrorLease implements Lease {
     this.#stay.fail('unreachable');
   }
 
-  suspect(): void {
-    this.#stay.fail('suspect');
+  failed(): void {
+    this.#stay.requestFailed();
+  }
+
+  answered(): void {
+    this.#stay.requestAnswered();
   }
 }

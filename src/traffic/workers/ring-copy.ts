@@ -6,6 +6,8 @@ export interface Stay {
   readonly id: string;
   readonly name: string;
   readonly address: Address;
+  /** As ReadyReplica has it. */
+  readonly onTrial: boolean;
 }
 
 /** Who is on the ring; a later copy has a higher version. */
@@ -21,7 +23,7 @@ export function nextCopy(copy: RingCopy, ready: readonly ReadyReplica[]): RingCo
   const version = copy.version + 1;
   const before = new Map(copy.stays.map((stay) => [stay.name, stay]));
   const stays = ready.map(
-    ({ name, address }): Stay => before.get(name) ?? { id: `${version}/${name}`, name, address },
+    (replica): Stay => before.get(replica.name) ?? { id: `${version}/${replica.name}`, ...replica },
   );
   return { version, stays };
 }

@@ -174,19 +174,6 @@ test.each(DEATHS)('a reply that has begun and dies by %s is not asked for again'
   expect(rig.seen).toEqual([1, 0]);
 });
 
-test('a replica that says 503 has replied: no other is asked', async () => {
-  await using rig = new Rig([
-    (exchange) => exchange.write('HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n'),
-    echo,
-  ]);
-  const client = await rig.client();
-  client.write(ask('GET'));
-  const reply = await client.reply();
-  expect(reply.status).toBe(503);
-  expect(reply.value('x-served-by')).toBe('r0');
-  expect(rig.seen).toEqual([1, 0]);
-});
-
 describe('news of the fleet', () => {
   test('a replica is lost: what it has not replied to goes elsewhere, if that does no harm', async () => {
     await using rig = new Rig([() => {}, echo]);

@@ -4,7 +4,7 @@ import type { OpenRelay } from '../../../src/traffic/workers/serve.ts';
 /** What a client may ask of a claiming relay, one line of JSON each. */
 export type Ask =
   | { readonly ask: 'claim'; readonly key: string; readonly except?: readonly string[] }
-  | { readonly ask: 'release' | 'unreachable' | 'suspect'; readonly lease: number }
+  | { readonly ask: 'release' | 'unreachable' | 'failed'; readonly lease: number }
   /** Does what a bug would. */
   | { readonly ask: 'throw' };
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
 import type { Lease } from '../../../src/fleet/member.ts';
+import { FAILURES_IN_A_ROW } from '../../../src/fleet/outlier.ts';
 import type { Failure, StayReport } from '../../../src/traffic/workers/messages.ts';
 import { FleetMirror } from '../../../src/traffic/workers/mirror.ts';
-import type { RingCopy } from '../../../src/traffic/workers/ring-copy.ts';
+import type { RingCopy, Stay } from '../../../src/traffic/workers/ring-copy.ts';
 import { endRigs, Rig } from '../../fleet/rig.ts';
 import { MirroredFleet } from './mirrored-fleet.ts';
 
@@ -29,6 +30,7 @@ function copy(version: number, ...stays: string[]): RingCopy {
       id,
       name: id.split('/')[0] as string,
       address: { host: '10.0.0.1', port: i + 1 },
+      onTrial: false,
     })),
   };
 }
@@ -157,17 +159,40 @@ describe('reports', () => {
     mirror.flush();
     take();
     const failed = (failure: Failure): StayReport => ({ type: 'failed', stay: 'a', failure });
-    for (let i = 0; i < 1000; i++) lease.suspect();
+    for (let i = 1; i < FAILURES_IN_A_ROW; i++) lease.failed();
     expect(take()).toEqual([failed('suspect')]);
+    for (let i = 0; i < 1000; i++) lease.failed();
+    expect(take()).toEqual([failed('failing')]);
     lease.unreachable();
     expect(take()).toEqual([failed('unreachable')]);
     mirror.flush();
-    expect(take()).toEqual([failed('suspect')]);
+    expect(take()).toEqual([failed('suspect'), failed('failing')]);
     mirror.flush();
     mirror.flush();
     expect(take()).toEqual([]);
-    lease.suspect();
+    lease.answered();
+    lease.failed();
     expect(take()).toEqual([failed('suspect')]);
+  });
+
+  test('that too many requests failed: of those in a row, and with one where the replica is on trial', () => {
+    const { mirror, take } = mirrored();
+    const [stay] = copy(1, 'a').stays as [Stay];
+    mirror.show({ version: 1, stays: [{ ...stay, onTrial: true }] });
+    const lease = claimed(mirror);
+    const failing = (): boolean => {
+      mirror.flush();
+      mirror.flush();
+      take();
+      lease.failed();
+      return take().some((report) => report.type === 'failed' && report.failure === 'failing');
+    };
+    expect(failing()).toBe(true);
+    lease.answered();
+    for (let round = 0; round < 3; round++) {
+      for (let i = 1; i < FAILURES_IN_A_ROW; i++) expect(failing()).toBe(false);
+      lease.answered();
+    }
   });
 
   test('of what is in flight: with a flush, where it has changed', () => {

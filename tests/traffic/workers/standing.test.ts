@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { Lease } from '../../../src/fleet/member.ts';
+import { FAILURES_IN_A_ROW, REST_FIRST_MS } from '../../../src/fleet/outlier.ts';
 import { Chance } from '../../fleet/chance.ts';
 import { endRigs, Rig, type RigOptions } from '../../fleet/rig.ts';
 import { MirroredFleet } from './mirrored-fleet.ts';
@@ -108,7 +109,28 @@ describe('a replica', () => {
     const { rig, claim } = await pair();
     await rig.clock.advance(300);
     rig.engine.live('server-2').health = 'refusing';
-    claim('server-2').suspect();
+    claim('server-2').failed();
+    await rig.clock.advance(2 * DELAY_MS);
+    expect(rig.view('server-2').state).toBe('ejected');
+  });
+
+  test('of which too many requests of a mirror failed is ejected, and on trial there when it is back', async () => {
+    const { rig, claim } = await pair();
+    const lease = claim('server-2');
+    for (let i = 1; i < FAILURES_IN_A_ROW; i++) lease.failed();
+    await rig.clock.advance(2 * DELAY_MS);
+    expect(rig.view('server-2').state).toBe('ready');
+    lease.failed();
+    await rig.clock.advance(2 * DELAY_MS);
+    expect(rig.view('server-2').state).toBe('ejected');
+    lease.release();
+    await rig.clock.advance(REST_FIRST_MS + 100);
+    expect(rig.view('server-2').state).toBe('ready');
+    // Of the stay that is over; it tells nothing.
+    lease.failed();
+    await rig.clock.advance(2 * DELAY_MS);
+    expect(rig.view('server-2').state).toBe('ready');
+    claim('server-2').failed();
     await rig.clock.advance(2 * DELAY_MS);
     expect(rig.view('server-2').state).toBe('ejected');
   });
