@@ -9,7 +9,7 @@ export const FAILURES_IN_A_ROW = 5;
 export const REST_FIRST_MS = 2000;
 export const REST_MAX_MS = 60_000;
 /** Rests that have not helped; then a replica of ours is replaced. One that was on the ring for STABLE_AFTER_MS begins anew. */
-export const RESTS_MAX = 3;
+export const RESTS_MAX = 1;
 /**
  * Of the members no more than this part may be off the ring for a replica to be ejected by what requests tell: where most
  * fail, it is hardly their own fault, and those that are left would get all of the load.

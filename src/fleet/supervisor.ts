@@ -111,7 +111,7 @@ export class Supervisor {
     if (nowMs - member.readySinceMs >= STABLE_AFTER_MS) member.rests = 0;
     if (runtime.owns && member.rests >= RESTS_MAX) {
       member.rests = 0;
-      return this.died(member, 'requests fail, and rests have not helped');
+      return this.died(member, 'requests fail, and a rest has not helped');
     }
     member.rests++;
     member.restsUntilMs = nowMs + restMs(member.rests);

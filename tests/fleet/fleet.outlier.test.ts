@@ -96,7 +96,7 @@ describe('a replica whose requests fail though it answers heartbeats', () => {
   });
 
   test('is on trial when it is back: one request more that fails, and it rests for twice as long', async () => {
-    const rig = await opened();
+    const rig = await opened({ owns: false });
     fail(rig, 'server-2');
     await rested(rig);
     fail(rig, 'server-2', 1);
@@ -108,7 +108,7 @@ describe('a replica whose requests fail though it answers heartbeats', () => {
   });
 
   test('is on trial no more once a request was answered', async () => {
-    const rig = await opened();
+    const rig = await opened({ owns: false });
     fail(rig, 'server-2');
     await rested(rig);
     answer(rig, 'server-2');
