@@ -23,12 +23,13 @@ export interface Lease {
   failed(): void;
   /** Reports that a request was answered as it should be. */
   answered(): void;
+  /** Reports that there are too many requests that failed, or that wait in vain: it leaves the ring, unless too many others have. */
+  failing(): void;
 }
 
 /** What a lease can tell of its replica; see Lease. */
 export interface LeaseReports {
   unreachable(member: Member, address: Address): void;
-  /** Too many requests failed in a row. */
   failing(member: Member, address: Address): void;
 }
 
@@ -63,11 +64,15 @@ export class MemberLease implements Lease {
 
   failed(): void {
     this.member.nudge();
-    if (this.#failures.failed()) this.reports.failing(this.member, this.address);
+    if (this.#failures.failed()) this.failing();
   }
 
   answered(): void {
     this.#failures.answered();
+  }
+
+  failing(): void {
+    this.reports.failing(this.member, this.address);
   }
 }
 
@@ -79,11 +84,6 @@ export class StandingLease extends MemberLease {
   /** Some requests failed there. That process counts them itself. */
   suspect(): void {
     this.member.nudge();
-  }
-
-  /** It found that too many failed in a row. */
-  failing(): void {
-    this.reports.failing(this.member, this.address);
   }
 }
 

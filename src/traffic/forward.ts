@@ -8,8 +8,10 @@ import { keptRequestId, requestHeaders } from './headers.ts';
 import { isAuthority } from './http1/authority.ts';
 import { keyOf } from './key.ts';
 import { passOn } from './pass-on.ts';
+import { Patience } from './patience.ts';
 import { Place, Places } from './place.ts';
 import { isComparable, isFailing, isIdempotent, type Asked, type Failure } from './retry.ts';
+import { Pace } from './silence.ts';
 import { Trust } from './trust.ts';
 import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
 
@@ -59,6 +61,7 @@ export class Forwarder {
   /** Instances that have answered, to which there may be kept connections. */
   readonly #answered = new WeakSet<Address>();
   readonly #places: Places;
+  readonly #pace = new Pace();
   #inFlight = 0;
 
   constructor(options: ForwarderOptions) {
@@ -184,7 +187,9 @@ export class Forwarder {
       attempt.abort();
     };
     const onClientGone = (): void => attempt.abort();
-    const patience = new Patience(config.replyHeaderTimeoutMs, () => giveUp('silent'));
+    const askedMs = performance.now();
+    if (body === undefined) place.asked(askedMs);
+    const patience = new Patience(place, this.#pace, config.replyHeaderTimeoutMs, () => giveUp('silent'));
     lease.onLost = () => {
       // Only what may go elsewhere is called off when its replica leaves the ring: the rest has nowhere better to be.
       if (isIdempotent(method) && (body?.whole ?? true)) giveUp('lost');
@@ -208,6 +213,9 @@ export class Forwarder {
         attempt.signal,
       );
       patience.end();
+      const nowMs = performance.now();
+      place.replied(nowMs);
+      if (body === undefined) this.#pace.replied(nowMs - askedMs, nowMs);
       this.#answered.add(lease.address);
       const { status } = reply;
       // Replicas can send what Response does not know, such as 999. Past this nothing can throw but a read.
@@ -271,28 +279,4 @@ function losesBody({ method, headers, body }: Request): boolean {
     body === null &&
     (headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0)
   );
-}
-
-/** Calls `onOver` when it was neither renewed nor ended for `ms`. */
-class Patience {
-  #timer: ReturnType<typeof setTimeout>;
-  #ended = false;
-
-  constructor(
-    readonly ms: number,
-    readonly onOver: () => void,
-  ) {
-    this.#timer = setTimeout(onOver, ms);
-  }
-
-  renew(): void {
-    if (this.#ended) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.onOver, this.ms);
-  }
-
-  end(): void {
-    this.#ended = true;
-    clearTimeout(this.#timer);
-  }
 }

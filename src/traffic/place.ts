@@ -1,16 +1,25 @@
 import type { Lease } from '../fleet/member.ts';
 import type { Address } from '../runtime/runtime.ts';
+import { Silence } from './silence.ts';
+
+/** What is in flight at one instance. */
+class Flight {
+  taken = 0;
+  readonly silence = new Silence();
+}
 
 /** One request's place at a replica: its lease, and its part in what may be in flight there. */
 export class Place {
-  readonly #leave: () => void;
+  readonly #flight: Flight;
   #held = true;
+  #waiting = false;
 
   constructor(
     readonly lease: Lease,
-    leave: () => void,
+    flight: Flight,
   ) {
-    this.#leave = leave;
+    this.#flight = flight;
+    flight.taken++;
   }
 
   /** Whether the request is still in flight there. */
@@ -18,12 +27,30 @@ export class Place {
     return this.#held;
   }
 
+  /** As Silence has it of all that wait there. */
+  get silentSinceMs(): number {
+    return this.#flight.silence.sinceMs;
+  }
+
+  /** A request that is whole is sent. */
+  asked(nowMs: number): void {
+    this.#waiting = true;
+    this.#flight.silence.asked(nowMs);
+  }
+
+  /** A reply to it begins. */
+  replied(nowMs: number): void {
+    if (this.#waiting) this.#flight.silence.replied(nowMs);
+    this.#waiting = false;
+  }
+
   /** Ends the hold; safe to call again. */
   release(): void {
     if (!this.#held) return;
     this.#held = false;
     this.lease.onCut = undefined;
-    this.#leave();
+    if (this.#waiting) this.#flight.silence.left();
+    this.#flight.taken--;
     this.lease.release();
   }
 }
@@ -31,7 +58,7 @@ export class Place {
 /** Places at the instances of replicas, so many at each. */
 export class Places {
   readonly #max: number;
-  readonly #taken = new WeakMap<Address, number>();
+  readonly #flights = new WeakMap<Address, Flight>();
 
   constructor(max: number) {
     this.#max = max;
@@ -39,13 +66,13 @@ export class Places {
 
   /** Takes one. Where there is none the lease is released. */
   take(lease: Lease): Place | undefined {
-    const { address } = lease;
-    const taken = this.#taken.get(address) ?? 0;
-    if (taken >= this.#max) {
-      lease.release();
-      return undefined;
+    let flight = this.#flights.get(lease.address);
+    if (flight === undefined) {
+      flight = new Flight();
+      this.#flights.set(lease.address, flight);
     }
-    this.#taken.set(address, taken + 1);
-    return new Place(lease, () => this.#taken.set(address, (this.#taken.get(address) ?? 1) - 1));
+    if (flight.taken < this.#max) return new Place(lease, flight);
+    lease.release();
+    return undefined;
   }
 }

@@ -13,5 +13,6 @@ export function idleLease(replica = 'a'): Lease {
     unreachable() {},
     failed() {},
     answered() {},
+    failing() {},
   };
 }

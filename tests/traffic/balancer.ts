@@ -17,6 +17,7 @@ export class CountedLease implements Lease {
   unreachables = 0;
   failures = 0;
   answers = 0;
+  silences = 0;
   readonly #released = Promise.withResolvers<void>();
 
   constructor(
@@ -45,6 +46,10 @@ export class CountedLease implements Lease {
 
   answered(): void {
     this.answers++;
+  }
+
+  failing(): void {
+    this.silences++;
   }
 }
 

@@ -64,6 +64,8 @@ export class Exchange implements UpstreamUser {
   #lease: Lease | undefined;
   #pool: Pool | undefined;
   #upstream: Upstream | undefined;
+  /** When a replica was asked that owes the head of its reply; -1 where none does, or the client may be to blame. */
+  #askedMs = -1;
   /** Whether the connection was kept from an exchange before. */
   #reused = false;
   /**
@@ -334,6 +336,12 @@ export class Exchange implements UpstreamUser {
     if (!isComparable({ method: this.method, bodyWhole: this.#bodyWhole, retries })) this.#lease?.failed();
   }
 
+  /** The head of a final reply is there. */
+  #replied(): void {
+    if (this.#askedMs >= 0) this.#pool?.replied(this.#askedMs);
+    this.#askedMs = -1;
+  }
+
   #answered(): void {
     if (this.#answers) this.#lease?.answered();
     this.#answers = false;
@@ -345,6 +353,10 @@ export class Exchange implements UpstreamUser {
     this.#replyBegan = false;
     this.#headPart = undefined;
     this.#phase = 'connecting';
+    if (this.#askedMs < 0 && this.#body === undefined && this.#lease !== undefined) {
+      this.#askedMs = this.#context.deadlines.nowMs;
+      pool.asked(this.#lease);
+    }
     this.#upstream = pool.take(this, idleMsMax);
     // Its own deadline is the connection's, until there is one.
     this.#client.deadlineMs = Number.POSITIVE_INFINITY;
@@ -411,6 +423,7 @@ export class Exchange implements UpstreamUser {
       const { status, end } = replyHead;
       if (status === SWITCHING_PROTOCOLS) return this.#switch(bytes, end);
       if (status >= 200) {
+        this.#replied();
         if (isFailing(status) && this.#asksAnother()) return;
         return this.#replyBegins(bytes, end);
       }
@@ -470,6 +483,7 @@ export class Exchange implements UpstreamUser {
 
   #replyKnown(bytes: Buffer, known: KnownReply): void {
     const { scratch } = this.#context;
+    this.#replied();
     // A failing reply is never noted.
     this.#judge(false);
     this.#beginReply(known, NONE);
@@ -539,6 +553,8 @@ export class Exchange implements UpstreamUser {
     const protocols = lowered(fields.protocols());
     const asked = protocols.length > 0 && protocols.every((one) => this.#upgrade.includes(one));
     if (!asked || !this.requestDone) return this.#badReply('a switch of protocols that was not asked for');
+    this.#replied();
+    this.#lease?.answered();
     scratch.reset();
     writeReplyHead(scratch, replyHead, this.#frame(false, 'none'));
     this.#client.send(scratch.bytes, 0, scratch.length);
@@ -666,6 +682,8 @@ export class Exchange implements UpstreamUser {
     this.#pool = undefined;
     lease?.release();
     if (pool !== undefined) {
+      if (this.#askedMs >= 0) pool.left();
+      this.#askedMs = -1;
       pool.inFlight--;
       pool.pools.forgetIfEmpty(pool);
     }

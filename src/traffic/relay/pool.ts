@@ -1,5 +1,7 @@
+import type { Lease } from '../../fleet/member.ts';
 import type { Address } from '../../runtime/runtime.ts';
-import type { Deadlines } from './deadlines.ts';
+import { Pace, Silence } from '../silence.ts';
+import type { Deadlines, Timed } from './deadlines.ts';
 import type { KnownReply } from './known-heads.ts';
 import { Upstream, type UpstreamUser } from './upstream.ts';
 
@@ -20,11 +22,16 @@ export interface PoolLimits {
 }
 
 /** The connections to one instance of a replica. */
-export class Pool {
+export class Pool implements Timed {
   /** Requests that hold a place here. */
   inFlight = 0;
+  /** When it has been silent for too long. */
+  deadlineMs = Number.POSITIVE_INFINITY;
   /** The head of one of the last replies. */
   knownReply: KnownReply | undefined;
+  readonly #silence = new Silence();
+  /** Of one of the requests that wait. */
+  #lease: Lease | undefined;
   readonly #idle: Upstream[] = [];
   readonly #all = new Set<Upstream>();
   /** Attempts to connect that took too long. They can't be called off, and hold their descriptors until the kernel gives up. */
@@ -42,6 +49,38 @@ export class Pool {
   /** Whether another attempt to connect would only be one more that gets no answer. */
   get answersNobody(): boolean {
     return this.#givenUp >= GIVEN_UP_MAX && this.#idle.length === 0;
+  }
+
+  /** A request that is whole is sent, or will be when there is a connection. */
+  asked(lease: Lease): void {
+    const { deadlines } = this.pools;
+    this.#lease = lease;
+    this.#silence.asked(deadlines.nowMs);
+    this.#expectReply();
+  }
+
+  /** A reply begins to a request that was asked then. */
+  replied(askedMs: number): void {
+    const { deadlines, pace } = this.pools;
+    pace.replied(deadlines.nowMs - askedMs, deadlines.nowMs);
+    this.#silence.replied(deadlines.nowMs);
+    this.#expectReply();
+  }
+
+  /** A request that was asked waits no more, for another reason. */
+  left(): void {
+    this.#silence.left();
+    this.#expectReply();
+  }
+
+  #expectReply(): void {
+    this.deadlineMs = this.#silence.sinceMs + this.pools.pace.silenceMaxMs;
+  }
+
+  onDeadline(): void {
+    this.#lease?.failing();
+    // It may have to stay for lack of others, and be worse off later.
+    this.deadlineMs = this.pools.deadlines.nowMs + this.pools.pace.silenceMaxMs;
   }
 
   /** The connection that was idle for the shortest time, or a new one; `idleMsMax`: what was idle for longer is not used. */
@@ -108,6 +147,7 @@ export class Pools {
   closed = false;
   /** To all replicas. */
   connections = 0;
+  readonly pace = new Pace();
   readonly #pools = new Map<Address, Pool>();
 
   constructor(
@@ -121,6 +161,7 @@ export class Pools {
     if (pool === undefined) {
       pool = new Pool(address, this);
       this.#pools.set(address, pool);
+      this.deadlines.add(pool);
     }
     return pool;
   }
@@ -134,8 +175,9 @@ export class Pools {
 
   /** Called when a connection or a request of the pool is gone. */
   forgetIfEmpty(pool: Pool): void {
-    if (pool.size === 0 && pool.inFlight === 0 && this.#pools.get(pool.address) === pool)
-      this.#pools.delete(pool.address);
+    if (pool.size > 0 || pool.inFlight > 0 || this.#pools.get(pool.address) !== pool) return;
+    this.#pools.delete(pool.address);
+    this.deadlines.remove(pool);
   }
 
   closeAll(): void {

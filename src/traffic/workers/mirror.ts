@@ -192,4 +192,8 @@ class MirrorLease implements Lease {
   answered(): void {
     this.#stay.requestAnswered();
   }
+
+  failing(): void {
+    this.#stay.fail('failing');
+  }
 }

@@ -1,10 +1,13 @@
 /** Replies with which a replica says that it fails, and what they tell of it. */
 import { describe, expect, test } from 'bun:test';
+import { until } from './client.ts';
 import { echo, type Script } from './recording-upstream.ts';
 import { Rig } from './rig.ts';
 
 const FAILING = [500, 502, 503, 504];
 const OTHERS = [200, 204, 301, 304, 400, 404, 429, 499, 501, 505, 507, 599];
+/** How long a replica has to be silent, at least. */
+const SILENCE_MS = 2000;
 const SAFE = ['GET', 'HEAD', 'OPTIONS'];
 const UNSAFE = ['PUT', 'DELETE', 'POST', 'PATCH'];
 
@@ -142,7 +145,7 @@ test.each(OTHERS)('%d is an answer', async (status) => {
 });
 
 describe('what a request tells of its replica', () => {
-  const until =
+  const breaking =
     (head: string, body = ''): Script =>
     async (exchange) => {
       exchange.write(`HTTP/1.1 200 OK\r\n${head}\r\n${body}`);
@@ -151,8 +154,8 @@ describe('what a request tells of its replica', () => {
     };
 
   test.each([
-    ['a length', until('Content-Length: 10\r\n', 'hello')],
-    ['chunks', until('Transfer-Encoding: chunked\r\n', '5\r\nhello\r\n')],
+    ['a length', breaking('Content-Length: 10\r\n', 'hello')],
+    ['chunks', breaking('Transfer-Encoding: chunked\r\n', '5\r\nhello\r\n')],
   ])('a reply that breaks off has failed, with %s', async (_, script) => {
     await using rig = new Rig([script, echo]);
     const client = await rig.client();
@@ -199,5 +202,45 @@ describe('what a request tells of its replica', () => {
     rig.lease(0).onLost?.();
     expect((await client.reply()).status).toBe(200);
     expect(told(rig)[0]).toBe('r0 failed 0 answered 0');
+  });
+});
+
+describe('a replica that falls silent', () => {
+  /** Whatever becomes of requests, none is left that seems to wait. */
+  async function warmUp(rig: Rig, scripts: { now: Script }): Promise<void> {
+    const client = await rig.client();
+    for (let i = 0; i < 120; i++) {
+      scripts.now = replying([200, 500, 404][i % 3] as number);
+      client.write(ask());
+      await client.reply();
+    }
+    scripts.now = () => {};
+    for (const end of ['reset', 'lost', 'cut'] as const) {
+      const gone = await rig.client();
+      const before = rig.leases.length;
+      gone.write(ask());
+      await until('it is asked', () => rig.leases.length > before);
+      if (end === 'reset') gone.reset();
+      else if (end === 'lost') rig.leases.at(-1)?.onLost?.();
+      else rig.leases.at(-1)?.onCut?.();
+      await rig.leases.at(before)?.released;
+    }
+  }
+
+  test.each([
+    [4, false],
+    [5, true],
+  ])('is reported while %d requests wait: %p', async (waiting, reported) => {
+    const scripts: { now: Script } = { now: echo };
+    await using rig = new Rig([(exchange) => scripts.now(exchange), replying(404)]);
+    await warmUp(rig, scripts);
+    const before = rig.leases.length;
+    const silences = (): number => rig.leases.slice(before).reduce((sum, one) => sum + one.silences, 0);
+    scripts.now = () => {};
+    for (let i = 0; i < waiting; i++) (await rig.client()).write(ask());
+    await until('all are asked', () => rig.leases.length === before + waiting);
+    if (reported) return await until('it is reported', () => silences() > 0);
+    await Bun.sleep(SILENCE_MS + 500);
+    expect(silences()).toBe(0);
   });
 });
