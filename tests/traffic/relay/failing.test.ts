@@ -218,8 +218,9 @@ describe('a replica that falls silent', () => {
     for (const end of ['reset', 'lost', 'cut'] as const) {
       const gone = await rig.client();
       const before = rig.leases.length;
+      const asked = rig.upstream().exchanges.length;
       gone.write(ask());
-      await until('it is asked', () => rig.leases.length > before);
+      await rig.upstream().exchange(asked);
       if (end === 'reset') gone.reset();
       else if (end === 'lost') rig.leases.at(-1)?.onLost?.();
       else rig.leases.at(-1)?.onCut?.();
@@ -236,7 +237,7 @@ describe('a replica that falls silent', () => {
     // One waits from the beginning, so that what is known of the replica is not forgotten.
     scripts.now = () => {};
     (await rig.client()).write(ask());
-    await until('it is asked', () => rig.leases.length === 1);
+    await rig.upstream().exchange(0);
     await warmUp(rig, scripts);
     const before = rig.leases.length;
     const silences = (): number => rig.leases.slice(before).reduce((sum, one) => sum + one.silences, 0);
