@@ -1,10 +1,13 @@
-import { failureStatus, isFree, shouldRetry, type Asked, type Failure } from './retry.ts';
+import type { Lease } from '../fleet/member.ts';
+import { failureStatus, isComparable, isFree, shouldRetry, type Asked, type Failure } from './retry.ts';
 import type { RetryBudget } from './budget.ts';
 
 /** The attempts at one request that brought no reply. */
 export class Attempts {
   /** Replicas that are not asked again. */
   readonly tried = new Set<string>();
+  /** Those whose replies were failing ones, and who are to blame for it if another does better. */
+  readonly #blamed: Lease[] = [];
   #counted = 0;
   #last: Failure = 'refused';
 
@@ -20,6 +23,16 @@ export class Attempts {
     if (!isFree(failure)) this.#counted++;
   }
 
+  /** Its failing reply is put aside for that of the next. */
+  putAside(lease: Lease): void {
+    this.#blamed.push(lease);
+  }
+
+  /** One that is asked after them has done better. */
+  blame(): void {
+    for (const lease of this.#blamed) lease.failed();
+  }
+
   /** Whether the next replica may be asked, as far as the request goes. */
   allow(request: Asked): boolean {
     return shouldRetry({ ...request, failure: this.#last, attempts: this.#counted });
@@ -29,4 +42,18 @@ export class Attempts {
   mayGoOn(request: Asked, budget: RetryBudget, nowMs: number): boolean {
     return this.allow(request) && (isFree(this.#last) || budget.withdraw(nowMs));
   }
+}
+
+/** What a reply tells that the client gets, of its own replica and of those before it. */
+export function judge(
+  failing: boolean,
+  {
+    lease,
+    attempts,
+    asked,
+  }: { readonly lease: Lease; readonly attempts: Attempts | undefined; readonly asked: Asked },
+): void {
+  if (!failing) attempts?.blame();
+  // Where it could have been compared, and was with no better, or there is no other: it may be the request's own fault.
+  else if (!isComparable(asked)) lease.failed();
 }

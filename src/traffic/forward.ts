@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Lease } from '../fleet/member.ts';
 import type { Address } from '../runtime/runtime.ts';
-import { Attempts } from './attempts.ts';
+import { Attempts, judge } from './attempts.ts';
 import { ReplayableBody } from './body.ts';
 import { RetryBudget } from './budget.ts';
 import { keptRequestId, requestHeaders } from './headers.ts';
@@ -9,7 +9,7 @@ import { isAuthority } from './http1/authority.ts';
 import { keyOf } from './key.ts';
 import { passOn } from './pass-on.ts';
 import { Patience } from './patience.ts';
-import { Place, Places } from './place.ts';
+import { Flight, Place } from './place.ts';
 import { isComparable, isFailing, isIdempotent, type Asked, type Failure } from './retry.ts';
 import { Pace } from './silence.ts';
 import { Trust } from './trust.ts';
@@ -47,8 +47,6 @@ interface Message {
   readonly requestId: string;
   readonly key: string;
   readonly attempts: Attempts;
-  /** Leases on replicas that gave failing replies, and are to blame for it if another does better. */
-  readonly blamed: Lease[];
   /** Aborts when the client goes away. */
   readonly client: AbortSignal;
 }
@@ -60,14 +58,13 @@ export class Forwarder {
   readonly #budget = new RetryBudget(performance.now());
   /** Instances that have answered, to which there may be kept connections. */
   readonly #answered = new WeakSet<Address>();
-  readonly #places: Places;
+  readonly #flights = new WeakMap<Address, Flight>();
   readonly #pace = new Pace();
   #inFlight = 0;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
     this.#trust = new Trust(options.config.trustedProxies);
-    this.#places = new Places(options.config.replicaInFlightMax);
   }
 
   /**
@@ -112,7 +109,6 @@ export class Forwarder {
       requestId,
       key,
       attempts,
-      blamed: [],
       client: request.signal,
     };
     this.#budget.deposit();
@@ -144,34 +140,37 @@ export class Forwarder {
         throw new ForwardError(503, 'No replica is ready: ask again, or /add some');
       throw new ForwardError(attempts.status, 'No replica answered this request');
     }
-    const place = this.#places.take(lease);
+    const place = this.#placeOf(lease);
     if (place === undefined)
       throw new ForwardError(503, `Replica ${lease.replica} has too many requests in flight: ask again`);
     return place;
   }
 
+  /** Undefined where there is none; then the lease is released. */
+  #placeOf(lease: Lease): Place | undefined {
+    const flight = this.#flights.get(lease.address) ?? new Flight(this.#pace);
+    this.#flights.set(lease.address, flight);
+    if (flight.inFlight < this.#options.config.replicaInFlightMax) return new Place(lease, flight);
+    lease.release();
+    return undefined;
+  }
+
   /** The place at another replica that a failing reply is to be compared with, where there is one; see isComparable. */
   #another(message: Message, { lease }: Place): Place | undefined {
-    const { key, attempts, blamed } = message;
+    const { key, attempts } = message;
     const asked = this.#asked(message);
     if (!isComparable(asked)) return undefined;
     attempts.failed(lease.replica, 'failing');
     if (!attempts.allow(asked)) return undefined;
     const next = this.#options.claim(key, attempts.tried);
-    const place = next === undefined ? undefined : this.#places.take(next);
+    const place = next === undefined ? undefined : this.#placeOf(next);
     if (place === undefined) return undefined;
     if (attempts.mayGoOn(asked, this.#budget, performance.now())) {
-      blamed.push(lease);
+      attempts.putAside(lease);
       return place;
     }
     place.release();
     return undefined;
-  }
-
-  /** The client gets a reply: it tells of the replica, and of those that did worse. */
-  #judge(message: Message, lease: Lease, failing: boolean): void {
-    if (!failing) for (const blamed of message.blamed) blamed.failed();
-    else if (!isComparable(this.#asked(message))) lease.failed();
   }
 
   async #attempt(message: Message, place: Place): Promise<Response | Failure | Place> {
@@ -187,9 +186,8 @@ export class Forwarder {
       attempt.abort();
     };
     const onClientGone = (): void => attempt.abort();
-    const askedMs = performance.now();
-    if (body === undefined) place.asked(askedMs);
-    const patience = new Patience(place, this.#pace, config.replyHeaderTimeoutMs, () => giveUp('silent'));
+    if (body === undefined) place.asked(performance.now());
+    const patience = new Patience(place, config.replyHeaderTimeoutMs, () => giveUp('silent'));
     lease.onLost = () => {
       // Only what may go elsewhere is called off when its replica leaves the ring: the rest has nowhere better to be.
       if (isIdempotent(method) && (body?.whole ?? true)) giveUp('lost');
@@ -213,9 +211,7 @@ export class Forwarder {
         attempt.signal,
       );
       patience.end();
-      const nowMs = performance.now();
-      place.replied(nowMs);
-      if (body === undefined) this.#pace.replied(nowMs - askedMs, nowMs);
+      place.replied(performance.now());
       this.#answered.add(lease.address);
       const { status } = reply;
       // Replicas can send what Response does not know, such as 999. Past this nothing can throw but a read.
@@ -228,7 +224,7 @@ export class Forwarder {
         place.release();
         return another;
       }
-      this.#judge(message, lease, failing);
+      judge(failing, { lease, attempts: message.attempts, asked: this.#asked(message) });
       const onWhole = (): void => {
         if (!failing) lease.answered();
       };

@@ -1,10 +1,8 @@
 import type { Place } from './place.ts';
-import type { Pace } from './silence.ts';
 
 /** Waits for the head of a reply: until its timeout, and until the replica has been silent for longer than it should. */
 export class Patience {
   readonly #place: Place;
-  readonly #pace: Pace;
   readonly #timeoutMs: number;
   readonly #onOver: () => void;
   #timer: ReturnType<typeof setTimeout>;
@@ -12,9 +10,8 @@ export class Patience {
   #ended = false;
 
   /** `onOver` is called when it was neither renewed nor ended for `timeoutMs`. */
-  constructor(place: Place, pace: Pace, timeoutMs: number, onOver: () => void) {
+  constructor(place: Place, timeoutMs: number, onOver: () => void) {
     this.#place = place;
-    this.#pace = pace;
     this.#timeoutMs = timeoutMs;
     this.#onOver = onOver;
     this.#timer = setTimeout(onOver, timeoutMs);
@@ -36,12 +33,12 @@ export class Patience {
 
   /** Looks again when a silence that began at `sinceMs` will have lasted for too long. */
   #listen(sinceMs: number): void {
-    const maxMs = this.#pace.silenceMaxMs;
+    const maxMs = this.#place.flight.pace.silenceMaxMs;
     if (this.#ended || maxMs >= this.#timeoutMs) return;
     this.#silenceTimer = setTimeout(
       () => {
         const nowMs = performance.now();
-        const { silentSinceMs } = this.#place;
+        const { silentSinceMs } = this.#place.flight;
         if (nowMs - silentSinceMs < maxMs) return this.#listen(Math.min(silentSinceMs, nowMs));
         this.#place.lease.failing();
         // It may have to stay for lack of others, and be worse off later.

@@ -1,25 +1,49 @@
 import type { Lease } from '../fleet/member.ts';
-import type { Address } from '../runtime/runtime.ts';
-import { Silence } from './silence.ts';
+import { Silence, type Pace } from './silence.ts';
 
 /** What is in flight at one instance. */
-class Flight {
-  taken = 0;
-  readonly silence = new Silence();
+export class Flight {
+  /** Requests that hold a place here. */
+  inFlight = 0;
+  readonly #silence = new Silence();
+
+  constructor(readonly pace: Pace) {}
+
+  /** As Silence has it of all that wait here. */
+  get silentSinceMs(): number {
+    return this.#silence.sinceMs;
+  }
+
+  /** A request of that lease is sent. */
+  asked(_lease: Lease, nowMs: number): void {
+    this.#silence.asked(nowMs);
+  }
+
+  /** A reply begins to a request that was sent then. */
+  replied(askedMs: number, nowMs: number): void {
+    this.pace.replied(nowMs - askedMs, nowMs);
+    this.#silence.replied(nowMs);
+  }
+
+  /** A request that was sent waits no more, for another reason. */
+  left(): void {
+    this.#silence.left();
+  }
+
+  /** A place is free again. */
+  vacated(): void {}
 }
 
-/** One request's place at a replica: its lease, and its part in what may be in flight there. */
-export class Place {
-  readonly #flight: Flight;
+/** One request's place at a replica: its lease, and its part in what is in flight there. */
+export class Place<In extends Flight = Flight> {
+  #askedMs = -1;
   #held = true;
-  #waiting = false;
 
   constructor(
     readonly lease: Lease,
-    flight: Flight,
+    readonly flight: In,
   ) {
-    this.#flight = flight;
-    flight.taken++;
+    flight.inFlight++;
   }
 
   /** Whether the request is still in flight there. */
@@ -27,52 +51,34 @@ export class Place {
     return this.#held;
   }
 
-  /** As Silence has it of all that wait there. */
-  get silentSinceMs(): number {
-    return this.#flight.silence.sinceMs;
-  }
-
-  /** A request that is whole is sent. */
+  /** The request is sent whole: the replica owes the reply from now on. */
   asked(nowMs: number): void {
-    this.#waiting = true;
-    this.#flight.silence.asked(nowMs);
+    if (this.#askedMs >= 0) return;
+    this.#askedMs = nowMs;
+    this.flight.asked(this.lease, nowMs);
   }
 
-  /** A reply to it begins. */
+  /** The reply begins. */
   replied(nowMs: number): void {
-    if (this.#waiting) this.#flight.silence.replied(nowMs);
-    this.#waiting = false;
+    if (this.#askedMs >= 0) this.flight.replied(this.#askedMs, nowMs);
+    this.#askedMs = -1;
+  }
+
+  /** Gives the place to others, while the lease is held on. */
+  vacate(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    if (this.#askedMs >= 0) this.flight.left();
+    this.#askedMs = -1;
+    this.flight.inFlight--;
+    this.flight.vacated();
   }
 
   /** Ends the hold; safe to call again. */
   release(): void {
     if (!this.#held) return;
-    this.#held = false;
     this.lease.onCut = undefined;
-    if (this.#waiting) this.#flight.silence.left();
-    this.#flight.taken--;
     this.lease.release();
-  }
-}
-
-/** Places at the instances of replicas, so many at each. */
-export class Places {
-  readonly #max: number;
-  readonly #flights = new WeakMap<Address, Flight>();
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  /** Takes one. Where there is none the lease is released. */
-  take(lease: Lease): Place | undefined {
-    let flight = this.#flights.get(lease.address);
-    if (flight === undefined) {
-      flight = new Flight();
-      this.#flights.set(lease.address, flight);
-    }
-    if (flight.taken < this.#max) return new Place(lease, flight);
-    lease.release();
-    return undefined;
+    this.vacate();
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, jest, test } from 'bun:test';
 import { Patience } from '../../src/traffic/patience.ts';
-import { Places, type Place } from '../../src/traffic/place.ts';
+import { Flight, Place } from '../../src/traffic/place.ts';
 import { Deadlines } from '../../src/traffic/relay/deadlines.ts';
 import { Pools, type Pool } from '../../src/traffic/relay/pool.ts';
 import { Pace, Silence } from '../../src/traffic/silence.ts';
@@ -89,9 +89,15 @@ function relayGround(): Ground {
     lease,
     pace: pools.pace,
     ask() {
-      const askedMs = deadlines.nowMs;
-      pool.asked(lease);
-      return { replied: () => pool.replied(askedMs), left: () => pool.left() };
+      const place = new Place(lease, pool);
+      place.asked(deadlines.nowMs);
+      return {
+        replied() {
+          place.replied(deadlines.nowMs);
+          place.release();
+        },
+        left: () => place.release(),
+      };
     },
     advance(ms) {
       for (const end = nowMs + ms; nowMs < end;) {
@@ -106,15 +112,15 @@ function relayGround(): Ground {
 function forwardGround(): Ground {
   jest.useFakeTimers();
   const pace = new Pace();
-  const places = new Places(100);
+  const flight = new Flight(pace);
   const lease = new CountedLease('key', 'r0', { host: '10.0.0.1', port: 1 });
   return {
     lease,
     pace,
     ask() {
-      const place = places.take(lease) as Place;
+      const place = new Place(lease, flight);
       place.asked(performance.now());
-      const patience = new Patience(place, pace, 30_000, () => {});
+      const patience = new Patience(place, 30_000, () => {});
       return {
         replied() {
           patience.end();
@@ -215,7 +221,7 @@ test('a pool without requests and connections is forgotten, and its deadline wit
   known(pools.pace, 10);
   pools.forgetIfEmpty(pool);
   expect(pools.of(address)).not.toBe(pool);
-  for (let i = 0; i < ENOUGH; i++) pool.asked(lease);
+  for (let i = 0; i < ENOUGH; i++) pool.asked(lease, nowMs);
   for (; nowMs < 10_000; nowMs += 100) deadlines.look();
   expect(lease.silences).toBe(0);
   deadlines.close();

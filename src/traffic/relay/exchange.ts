@@ -3,8 +3,9 @@ import { ChunkedDecoder } from '../http1/chunked.ts';
 import { Flaw } from '../http1/head.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ReplyHead } from '../http1/reply-head.ts';
-import { Attempts } from '../attempts.ts';
-import { isComparable, isFailing, isFree, isIdempotent, type Failure } from '../retry.ts';
+import { Attempts, judge } from '../attempts.ts';
+import { Place } from '../place.ts';
+import { isComparable, isFailing, isFree, isIdempotent, type Asked, type Failure } from '../retry.ts';
 import type { ClientConnection } from './client.ts';
 import type { RelayContext } from './context.ts';
 import { knownReply, type KnownReply, type KnownRequest } from './known-heads.ts';
@@ -59,13 +60,8 @@ export class Exchange implements UpstreamUser {
   readonly #persistent: boolean;
   /** Undefined until one fails. */
   #attempts: Attempts | undefined;
-  /** Of replicas that replied with an error, and are to blame for it if another does better. */
-  #blamed: Lease[] | undefined;
-  #lease: Lease | undefined;
-  #pool: Pool | undefined;
+  #place: Place<Pool> | undefined;
   #upstream: Upstream | undefined;
-  /** When a replica was asked that owes the head of its reply; -1 where none does, or the client may be to blame. */
-  #askedMs = -1;
   /** Whether the connection was kept from an exchange before. */
   #reused = false;
   /**
@@ -182,7 +178,7 @@ export class Exchange implements UpstreamUser {
   onDeadline(): void {
     if (this.#phase === 'rest') return this.#close('cut');
     if (this.#phase === 'body') {
-      if (!this.#client.blocked && this.requestDone) this.#lease?.failed();
+      if (!this.#client.blocked && this.requestDone) this.#place?.lease.failed();
       return this.#break();
     }
     const clientIsLate = !this.requestDone && !this.#awaitsContinue && this.takesBody;
@@ -218,9 +214,10 @@ export class Exchange implements UpstreamUser {
       return this.#passReply(received, 0);
     }
     this.#replyBegan = true;
-    const known = this.#pool?.knownReply;
+    const place = this.#place;
+    const known = place?.flight.knownReply;
     if (
-      known?.begins(received, this.#lease?.replica ?? '', this.#context.dateField) === true &&
+      known?.begins(received, place?.lease.replica ?? '', this.#context.dateField) === true &&
       this.#isPlain
     )
       return this.#replyKnown(received, known);
@@ -267,16 +264,16 @@ export class Exchange implements UpstreamUser {
       this.#refuse(503, `${full} has too many requests in flight: ask again`);
       return false;
     }
-    const pool = this.#pool as Pool;
-    if (pool.answersNobody) {
+    const place = this.#place as Place<Pool>;
+    if (place.flight.answersNobody) {
       this.#failed('unanswered');
       return false;
     }
-    this.#connect(pool);
+    this.#connect(place);
     return true;
   }
 
-  /** Counts the request as in flight at the lease's replica. Where there is no place the lease is released; gives who is full. */
+  /** Takes a place at the lease's replica. Where there is none the lease is released; gives who is full. */
   #takePlace(lease: Lease): string | undefined {
     const { pools, config } = this.#context;
     const pool = pools.of(lease.address);
@@ -286,78 +283,65 @@ export class Exchange implements UpstreamUser {
       pools.forgetIfEmpty(pool);
       return full ? `Replica ${lease.replica}` : 'Ringmaster';
     }
-    pool.inFlight++;
-    this.#lease = lease;
-    this.#pool = pool;
+    this.#place = new Place(lease, pool);
     this.#client.watch(lease);
     return undefined;
   }
 
   /** Puts a request that got a failing reply to the next replica, where that would tell; see isComparable. False where it can't be. */
   #asksAnother(): boolean {
-    const { claim, pools, config, budget, deadlines } = this.#context;
-    const [lease, pool, upstream] = [this.#lease, this.#pool, this.#upstream];
-    const request = { method: this.method, bodyWhole: this.#bodyWhole, retries: config.retries };
-    if (lease === undefined || pool === undefined || !this.requestDone || this.#interim > 0) return false;
-    if (!isComparable(request)) return false;
+    const { claim, budget, deadlines } = this.#context;
+    const [place, upstream, asked] = [this.#place, this.#upstream, this.#asked];
+    if (place === undefined || !this.requestDone || this.#interim > 0 || !isComparable(asked)) return false;
     this.#attempts ??= new Attempts();
-    this.#attempts.failed(lease.replica, 'failing');
-    if (!this.#attempts.allow(request)) return false;
-    const next = claim(this.#key, this.#attempts.tried);
+    this.#attempts.failed(place.lease.replica, 'failing');
+    if (!this.#attempts.allow(asked)) return false;
+    const lease = claim(this.#key, this.#attempts.tried);
     // The place here is kept until there is one there, since this reply may be the best to be had.
-    if (next === undefined || this.#takePlace(next) !== undefined) return false;
-    const nextPool = this.#pool as Pool;
-    if (nextPool.answersNobody || !this.#attempts.mayGoOn(request, budget, deadlines.nowMs)) {
-      this.#release();
-      this.#lease = lease;
-      this.#pool = pool;
-      this.#client.watch(lease);
+    if (lease === undefined || this.#takePlace(lease) !== undefined) return false;
+    const next = this.#place as Place<Pool>;
+    if (next.flight.answersNobody || !this.#attempts.mayGoOn(asked, budget, deadlines.nowMs)) {
+      next.release();
+      this.#place = place;
+      this.#client.watch(place.lease);
       return false;
     }
     upstream?.leave('cut');
-    lease.release();
-    pool.inFlight--;
-    pools.forgetIfEmpty(pool);
-    this.#blamed = [...(this.#blamed ?? []), lease];
+    place.release();
+    this.#attempts.putAside(place.lease);
     this.#stale = false;
-    this.#connect(nextPool);
+    this.#connect(next);
     if (this.#reused) this.connected();
     return true;
   }
 
-  /** The client gets this reply. It tells of the replica, and of those that did worse. */
+  get #asked(): Asked {
+    return { method: this.method, bodyWhole: this.#bodyWhole, retries: this.#context.config.retries };
+  }
+
+  /** The client gets this reply. */
   #judge(failing: boolean): void {
     this.#answers = !failing;
-    if (!failing) {
-      if (this.#blamed !== undefined) for (const lease of this.#blamed) lease.failed();
-      return;
-    }
-    const { retries } = this.#context.config;
-    if (!isComparable({ method: this.method, bodyWhole: this.#bodyWhole, retries })) this.#lease?.failed();
+    const lease = this.#place?.lease;
+    if (lease !== undefined && (failing || this.#attempts !== undefined))
+      judge(failing, { lease, attempts: this.#attempts, asked: this.#asked });
   }
 
-  /** The head of a final reply is there. */
-  #replied(): void {
-    if (this.#askedMs >= 0) this.#pool?.replied(this.#askedMs);
-    this.#askedMs = -1;
-  }
-
+  /** The reply is whole, or can't be seen to be. */
   #answered(): void {
-    if (this.#answers) this.#lease?.answered();
+    if (this.#answers) this.#place?.lease.answered();
     this.#answers = false;
   }
 
-  #connect(pool: Pool): void {
+  #connect(place: Place<Pool>): void {
     const safe = isIdempotent(this.method);
     const idleMsMax = this.#stale ? -1 : safe ? Number.POSITIVE_INFINITY : FRESH_IDLE_MS_MAX;
     this.#replyBegan = false;
     this.#headPart = undefined;
     this.#phase = 'connecting';
-    if (this.#askedMs < 0 && this.#body === undefined && this.#lease !== undefined) {
-      this.#askedMs = this.#context.deadlines.nowMs;
-      pool.asked(this.#lease);
-    }
-    this.#upstream = pool.take(this, idleMsMax);
+    // A body that is still to come would be the client's silence.
+    if (this.#body === undefined) place.asked(this.#context.deadlines.nowMs);
+    this.#upstream = place.flight.take(this, idleMsMax);
     // Its own deadline is the connection's, until there is one.
     this.#client.deadlineMs = Number.POSITIVE_INFINITY;
     this.#reused = this.#upstream.connected;
@@ -381,7 +365,7 @@ export class Exchange implements UpstreamUser {
 
   #writeHead(): void {
     const { requestHead, scratch } = this.#context;
-    const { address } = this.#lease as Lease;
+    const { address } = (this.#place as Place).lease;
     writeRequestHead(scratch, requestHead, this.#client.sender, this.#requestId, address);
   }
 
@@ -423,7 +407,7 @@ export class Exchange implements UpstreamUser {
       const { status, end } = replyHead;
       if (status === SWITCHING_PROTOCOLS) return this.#switch(bytes, end);
       if (status >= 200) {
-        this.#replied();
+        this.#place?.replied(this.#context.deadlines.nowMs);
         if (isFailing(status) && this.#asksAnother()) return;
         return this.#replyBegins(bytes, end);
       }
@@ -446,7 +430,7 @@ export class Exchange implements UpstreamUser {
 
   #frame(chunked: boolean, connection: 'close' | 'keep-alive' | 'none') {
     return {
-      replica: this.#lease?.replica ?? '',
+      replica: this.#place?.lease.replica ?? '',
       requestId: this.#requestId,
       date: this.#context.dateField,
       chunked,
@@ -483,7 +467,7 @@ export class Exchange implements UpstreamUser {
 
   #replyKnown(bytes: Buffer, known: KnownReply): void {
     const { scratch } = this.#context;
-    this.#replied();
+    this.#place?.replied(this.#context.deadlines.nowMs);
     // A failing reply is never noted.
     this.#judge(false);
     this.#beginReply(known, NONE);
@@ -507,17 +491,12 @@ export class Exchange implements UpstreamUser {
     const connection = !this.#clientPersists ? 'close' : this.#minor === 0 ? 'keep-alive' : 'none';
     scratch.reset();
     writeReplyHead(scratch, replyHead, this.#frame(reply.chunked, connection));
-    if (this.#isPlain && this.#answers && this.#pool !== undefined) {
+    if (this.#isPlain && this.#answers && this.#place !== undefined) {
       const { dateField, deadlines } = this.#context;
-      this.#pool.knownReply =
-        knownReply(
-          this.#pool.knownReply,
-          replyHead,
-          this.#lease?.replica ?? '',
-          scratch,
-          dateField,
-          deadlines.nowMs,
-        ) ?? this.#pool.knownReply;
+      const { flight, lease } = this.#place;
+      flight.knownReply =
+        knownReply(flight.knownReply, replyHead, lease.replica, scratch, dateField, deadlines.nowMs) ??
+        flight.knownReply;
     }
     this.#passReply(bytes, at);
   }
@@ -553,16 +532,17 @@ export class Exchange implements UpstreamUser {
     const protocols = lowered(fields.protocols());
     const asked = protocols.length > 0 && protocols.every((one) => this.#upgrade.includes(one));
     if (!asked || !this.requestDone) return this.#badReply('a switch of protocols that was not asked for');
-    this.#replied();
-    this.#lease?.answered();
+    const place = this.#place as Place<Pool>;
+    const { lease } = place;
+    place.replied(this.#context.deadlines.nowMs);
+    lease.answered();
     scratch.reset();
     writeReplyHead(scratch, replyHead, this.#frame(false, 'none'));
     this.#client.send(scratch.bytes, 0, scratch.length);
     this.#phase = 'over';
     // It may last for days: who is connected must not take the places of requests. The lease stays, for drain to wait for.
-    const lease = this.#lease as Lease;
-    this.#lease = undefined;
-    this.#release();
+    this.#place = undefined;
+    place.vacate();
     const tunnel = new Tunnel(
       this.#context,
       this.#client,
@@ -578,25 +558,26 @@ export class Exchange implements UpstreamUser {
 
   /** A replica's reply breaks the rules: the client must not see a byte of it, nor anybody else what follows. */
   #badReply(why: string): void {
-    this.#context.log.warn({ replica: this.#lease?.replica, why }, 'bad reply from a replica');
-    this.#lease?.failed();
-    this.#refuse(502, `Replica ${this.#lease?.replica ?? ''} did not send a valid reply`);
+    const lease = this.#place?.lease;
+    this.#context.log.warn({ replica: lease?.replica, why }, 'bad reply from a replica');
+    lease?.failed();
+    this.#refuse(502, `Replica ${lease?.replica ?? ''} did not send a valid reply`);
   }
 
   #died(): void {
     if (this.#phase === 'rest') return this.#close('end');
     if (this.#phase === 'body') {
-      this.#lease?.failed();
+      this.#place?.lease.failed();
       return this.#break();
     }
     if (this.#phase === 'over') return;
     // What has sent a part of its reply has acted on the request.
     if (this.#replyBegan) return this.#badReply('it ended in the middle of a head');
-    if (this.#pool !== undefined && this.#mayResend()) {
+    if (this.#place !== undefined && this.#mayResend()) {
       this.#stale = true;
       this.#resent = true;
       this.#upstream?.leave('cut');
-      return this.#connect(this.#pool);
+      return this.#connect(this.#place);
     }
     this.#failed('broken');
   }
@@ -625,8 +606,8 @@ export class Exchange implements UpstreamUser {
 
   /** This attempt brought no reply. The next replica is asked, where that can do no harm. */
   #failed(failure: Failure): void {
-    const { config, budget, deadlines } = this.#context;
-    const lease = this.#lease;
+    const { budget, deadlines } = this.#context;
+    const lease = this.#place?.lease;
     if (lease === undefined) return;
     // Let go of first: what is told to the fleet it tells to all who hold a lease.
     this.#letGo('cut');
@@ -637,8 +618,7 @@ export class Exchange implements UpstreamUser {
     // What was sent before on a kept connection has reached the replica, and is what may have ended it.
     this.#attempts.failed(lease.replica, this.#stale && isFree(failure) ? 'broken' : failure);
     this.#stale = false;
-    const request = { method: this.method, bodyWhole: this.#bodyWhole, retries: config.retries };
-    if (this.#attempts.mayGoOn(request, budget, deadlines.nowMs)) {
+    if (this.#attempts.mayGoOn(this.#asked, budget, deadlines.nowMs)) {
       if (this.#claim() && this.#reused) this.connected();
       return;
     }
@@ -671,22 +651,10 @@ export class Exchange implements UpstreamUser {
   #letGo(way: Parting): void {
     const upstream = this.#upstream;
     this.#upstream = undefined;
+    const place = this.#place;
+    this.#place = undefined;
     upstream?.leave(way);
-    this.#release();
-  }
-
-  #release(): void {
-    const lease = this.#lease;
-    const pool = this.#pool;
-    this.#lease = undefined;
-    this.#pool = undefined;
-    lease?.release();
-    if (pool !== undefined) {
-      if (this.#askedMs >= 0) pool.left();
-      this.#askedMs = -1;
-      pool.inFlight--;
-      pool.pools.forgetIfEmpty(pool);
-    }
+    place?.release();
   }
 
   /** The reply's head is due from now on, or, while the client owes its body, that. */

@@ -1,6 +1,7 @@
 import type { Lease } from '../../fleet/member.ts';
 import type { Address } from '../../runtime/runtime.ts';
-import { Pace, Silence } from '../silence.ts';
+import { Flight } from '../place.ts';
+import { Pace } from '../silence.ts';
 import type { Deadlines, Timed } from './deadlines.ts';
 import type { KnownReply } from './known-heads.ts';
 import { Upstream, type UpstreamUser } from './upstream.ts';
@@ -22,14 +23,11 @@ export interface PoolLimits {
 }
 
 /** The connections to one instance of a replica. */
-export class Pool implements Timed {
-  /** Requests that hold a place here. */
-  inFlight = 0;
+export class Pool extends Flight implements Timed {
   /** When it has been silent for too long. */
   deadlineMs = Number.POSITIVE_INFINITY;
   /** The head of one of the last replies. */
   knownReply: KnownReply | undefined;
-  readonly #silence = new Silence();
   /** Of one of the requests that wait. */
   #lease: Lease | undefined;
   readonly #idle: Upstream[] = [];
@@ -40,7 +38,9 @@ export class Pool implements Timed {
   constructor(
     readonly address: Address,
     readonly pools: Pools,
-  ) {}
+  ) {
+    super(pools.pace);
+  }
 
   get size(): number {
     return this.#all.size + this.#givenUp;
@@ -51,36 +51,34 @@ export class Pool implements Timed {
     return this.#givenUp >= GIVEN_UP_MAX && this.#idle.length === 0;
   }
 
-  /** A request that is whole is sent, or will be when there is a connection. */
-  asked(lease: Lease): void {
-    const { deadlines } = this.pools;
+  override asked(lease: Lease, nowMs: number): void {
+    super.asked(lease, nowMs);
     this.#lease = lease;
-    this.#silence.asked(deadlines.nowMs);
     this.#expectReply();
   }
 
-  /** A reply begins to a request that was asked then. */
-  replied(askedMs: number): void {
-    const { deadlines, pace } = this.pools;
-    pace.replied(deadlines.nowMs - askedMs, deadlines.nowMs);
-    this.#silence.replied(deadlines.nowMs);
+  override replied(askedMs: number, nowMs: number): void {
+    super.replied(askedMs, nowMs);
     this.#expectReply();
   }
 
-  /** A request that was asked waits no more, for another reason. */
-  left(): void {
-    this.#silence.left();
+  override left(): void {
+    super.left();
     this.#expectReply();
+  }
+
+  override vacated(): void {
+    this.pools.forgetIfEmpty(this);
   }
 
   #expectReply(): void {
-    this.deadlineMs = this.#silence.sinceMs + this.pools.pace.silenceMaxMs;
+    this.deadlineMs = this.silentSinceMs + this.pace.silenceMaxMs;
   }
 
   onDeadline(): void {
     this.#lease?.failing();
     // It may have to stay for lack of others, and be worse off later.
-    this.deadlineMs = this.pools.deadlines.nowMs + this.pools.pace.silenceMaxMs;
+    this.deadlineMs = this.pools.deadlines.nowMs + this.pace.silenceMaxMs;
   }
 
   /** The connection that was idle for the shortest time, or a new one; `idleMsMax`: what was idle for longer is not used. */
