@@ -1,3 +1,4 @@
+import { drainMicrotasks } from 'bun:jsc';
 import type { Clock } from '../../src/fleet/clock.ts';
 
 /** Wake-ups in a row without time going on; what sleeps that often for nothing would keep a CPU busy. */
@@ -11,6 +12,8 @@ interface Sleeper {
 export interface FakeClockOptions {
   /** Which of `count` sleepers that are due at the same time wakes first; without it, who slept first. */
   readonly tie?: (count: number) => number;
+  /** Called each time that somebody has woken and all that follows from it has happened. */
+  readonly woken?: () => void;
 }
 
 /**
@@ -21,13 +24,15 @@ export class FakeClock implements Clock {
   /** By due time, then by when they went to sleep. */
   readonly #sleepers: Sleeper[] = [];
   readonly #tie: (count: number) => number;
+  readonly #woken: () => void;
   #nowMs = 0;
   #wakes = 0;
   #wakesNow = 0;
   #driven = false;
 
-  constructor({ tie = () => 0 }: FakeClockOptions = {}) {
+  constructor({ tie = () => 0, woken = () => {} }: FakeClockOptions = {}) {
     this.#tie = tie;
+    this.#woken = woken;
   }
 
   now(): number {
@@ -65,60 +70,70 @@ export class FakeClock implements Clock {
     return this.#sleepers[0]?.dueMs;
   }
 
-  /** Lets everything happen that waits for no time: an immediate runs when all microtasks have run. */
-  settle(): Promise<void> {
-    return new Promise((resolve) => {
-      setImmediate(resolve);
-    });
+  /** Lets everything happen that waits for no time. */
+  settle(): void {
+    drainMicrotasks();
   }
 
-  /** Lets `ms` go by. */
-  advance(ms: number): Promise<void> {
-    return this.#drive(async () => {
+  /** Lets `ms` go by, and all that is due in it has happened when this returns. */
+  pass(ms: number): void {
+    this.#drive(() => {
       const target = this.#nowMs + ms;
-      await this.settle();
+      this.settle();
       for (let next = this.nextDueMs; next !== undefined && next <= target; next = this.nextDueMs)
-        await this.#wakeAt(next);
+        this.#wakeAt(next);
       this.#goTo(target);
     });
   }
 
   /** Lets time go by until `pending` has settled, then is what it is. Throws when that takes more than `limitMs`. */
-  until<T>(pending: Promise<T>, limitMs = 120_000): Promise<T> {
-    return this.#drive(async () => {
-      const outcome = { settled: false };
-      const note = (): void => {
-        outcome.settled = true;
-      };
-      pending.then(note, note);
-      await this.settle();
+  passUntil<T>(pending: Promise<T>, limitMs = 120_000): T {
+    return this.#drive(() => {
+      let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
+      pending.then(
+        (value) => void (outcome = { value }),
+        (error: unknown) => void (outcome = { error }),
+      );
+      this.settle();
       const lastMs = this.#nowMs + limitMs;
-      while (!outcome.settled) {
+      while (outcome === undefined) {
         const next = this.nextDueMs;
         if (next === undefined)
           throw new Error('It waits for something that no passing of time brings about');
         if (next > lastMs) throw new Error(`It has not happened within ${limitMs} ms`);
-        await this.#wakeAt(next);
+        this.#wakeAt(next);
       }
-      return pending;
+      if ('error' in outcome) throw outcome.error;
+      return outcome.value;
     });
   }
 
-  /** Two who let time go by at once would each see it jump, and no run would be like the other. */
-  async #drive<T>(drive: () => Promise<T>): Promise<T> {
+  /** As `pass`, for who awaits. */
+  async advance(ms: number): Promise<void> {
+    this.pass(ms);
+  }
+
+  /** As `passUntil`, for who awaits. */
+  async until<T>(pending: Promise<T>, limitMs?: number): Promise<T> {
+    return this.passUntil(pending, limitMs);
+  }
+
+  /** One who lets time go by from within what happens meanwhile would see it jump. */
+  #drive<T>(drive: () => T): T {
     if (this.#driven) throw new Error('Somebody else lets time go by already');
     this.#driven = true;
     try {
-      return await drive();
+      return drive();
     } finally {
       this.#driven = false;
     }
   }
 
-  async #wakeAt(ms: number): Promise<void> {
+  #wakeAt(ms: number): void {
     this.#goTo(ms);
     this.#wakeOne(ms);
-    await this.settle();
+    this.settle();
+    this.#woken();
   }
 
   #goTo(ms: number): void {

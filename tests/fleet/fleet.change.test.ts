@@ -521,7 +521,7 @@ describe('changes at the same time', () => {
     const rig = await opened();
     rig.engine.startFault = () => 'hangs';
     const waiting: Promise<FleetError>[] = [refusal(rig.fleet.add({ n: 1, hostnames: [] }))];
-    await rig.clock.settle();
+    rig.clock.settle();
     for (let i = 0; i < CHANGES_WAITING_MAX; i++)
       waiting.push(refusal(rig.fleet.remove({ n: 1, hostnames: ['x'] })));
     const refused = await refusal(rig.fleet.remove({ n: 1, hostnames: [] }));

@@ -16,7 +16,7 @@ describe('close', () => {
     const rig = await opened();
     const lease = rig.claim('server-2');
     void rig.fleet.close(false);
-    await rig.clock.settle();
+    rig.clock.settle();
     expect(rig.fleet.claim('key')).toBeUndefined();
     expect(await failure(rig.fleet.add({ n: 1, hostnames: [] }))).toBeInstanceOf(Unavailable);
     expect(rig.held()).toContain('server-2');
@@ -107,7 +107,7 @@ describe('close', () => {
     rig.engine.plant(member('stray', 9));
     await rig.clock.advance(100);
     void rig.fleet.close(false);
-    await rig.clock.settle();
+    rig.clock.settle();
     expect(rig.fleet.claim('key')).toBeUndefined();
     await rig.clock.advance(10);
     expect(rig.held()).toEqual(['stray']);

@@ -35,7 +35,7 @@ describe('a replica that dies', () => {
     const { spec, id } = rig.engine.live('server-2');
     rig.engine.bootMs = () => 100;
     rig.engine.kill('server-2');
-    await rig.clock.settle();
+    rig.clock.settle();
     expect(rig.fleet.ring.names).not.toContain('server-2');
     for (const [key, owner] of owners(rig))
       if (before.get(key) !== 'server-2') expect(owner).toBe(before.get(key));
@@ -146,7 +146,7 @@ describe('a replica that dies', () => {
     const rig = await opened({ config: { replicas: 12 } });
     const before = owners(rig);
     for (const name of rig.fleet.names()) rig.engine.kill(name);
-    await rig.clock.settle();
+    rig.clock.settle();
     expect(rig.fleet.claim('key')).toBeUndefined();
     await rig.clock.advance(500);
     expect(owners(rig)).toEqual(before);
@@ -273,7 +273,7 @@ describe('a paused replica', () => {
   test('is off the ring at once, and back when it goes on', async () => {
     const rig = await opened();
     rig.engine.pause('server-2');
-    await rig.clock.settle();
+    rig.clock.settle();
     expect(rig.view('server-2').state).toBe('ejected');
     await rig.clock.advance(1000);
     rig.engine.resume('server-2');
