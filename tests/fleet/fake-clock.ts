@@ -89,22 +89,25 @@ export class FakeClock implements Clock {
   /** Lets time go by until `pending` has settled, then is what it is. Throws when that takes more than `limitMs`. */
   passUntil<T>(pending: Promise<T>, limitMs = 120_000): T {
     return this.#drive(() => {
-      let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
+      const outcomes: ({ readonly value: T } | { readonly error: unknown })[] = [];
       pending.then(
-        (value) => void (outcome = { value }),
-        (error: unknown) => void (outcome = { error }),
+        (value) => outcomes.push({ value }),
+        (error: unknown) => outcomes.push({ error }),
       );
       this.settle();
       const lastMs = this.#nowMs + limitMs;
-      while (outcome === undefined) {
+      for (;;) {
+        const [outcome] = outcomes;
+        if (outcome !== undefined) {
+          if ('error' in outcome) throw outcome.error;
+          return outcome.value;
+        }
         const next = this.nextDueMs;
         if (next === undefined)
           throw new Error('It waits for something that no passing of time brings about');
         if (next > lastMs) throw new Error(`It has not happened within ${limitMs} ms`);
         this.#wakeAt(next);
       }
-      if ('error' in outcome) throw outcome.error;
-      return outcome.value;
     });
   }
 

@@ -21,8 +21,8 @@ export interface Container {
   readonly spec: InstanceSpec;
   readonly id: string;
   readonly address: Address | undefined;
-  /** When it begins to answer; infinity: never. */
-  readonly answersAtMs: number;
+  /** When it begins to answer. */
+  answersAtMs: number;
   committed: boolean;
   state: Instance['state'];
   health: Health;
@@ -65,6 +65,8 @@ export class FakeEngine {
   readonly violations: string[] = [];
   readonly #clock: FakeClock;
   readonly #containers = new Map<string, Container>();
+  /** All that ever were: no port is given twice. */
+  readonly #byPort = new Map<number, Container>();
   #nextId = 1;
 
   constructor(clock: FakeClock) {
@@ -76,7 +78,9 @@ export class FakeEngine {
   }
 
   named(name: string): Container[] {
-    return this.all().filter((one) => one.spec.name === name);
+    const found: Container[] = [];
+    for (const one of this.#containers.values()) if (one.spec.name === name) found.push(one);
+    return found;
   }
 
   /** The one container of that name that has not ended; throws where there is none. */
@@ -87,8 +91,14 @@ export class FakeEngine {
   }
 
   /** Who has the address, dead or alive. */
-  at({ host, port }: Address): Container | undefined {
-    return this.all().find((one) => one.address?.host === host && one.address.port === port);
+  at({ port }: Address): Container | undefined {
+    const found = this.#byPort.get(port);
+    return found !== undefined && this.#containers.has(found.id) ? found : undefined;
+  }
+
+  /** Whose address it is, or was. */
+  whose({ port }: Address): string | undefined {
+    return this.#byPort.get(port)?.spec.name;
   }
 
   /** Ends a container, as a crash would. */
@@ -116,29 +126,40 @@ export class FakeEngine {
   /** What a run of ours left behind, or another Ringmaster. */
   plant(spec: InstanceSpec, state: Instance['state'] = 'running'): Container {
     const one = this.create(spec, undefined);
+    this.run(one, undefined);
     one.state = state;
     return one;
   }
 
-  /** Throws NameInUse or StartFailed. */
+  /** A container that does not run yet. Throws NameInUse or StartFailed. */
   create(spec: InstanceSpec, fault: StartFault): Container {
     if (spec.committed && this.foreign.has(spec.name)) throw new NameInUse(`${spec.name} is not ours`);
     if (fault === 'fails') throw new StartFailed('no such image');
-    if (this.named(spec.name).some((one) => one.state !== 'ended'))
-      this.violations.push(`two containers of ${spec.name} are alive`);
     const number = this.#nextId++;
     const container: Container = {
       spec,
       id: `container-${number}`,
       address: fault === 'has no address' ? undefined : { host: '10.0.0.1', port: number },
-      answersAtMs: this.#clock.now() + this.bootMs(spec),
+      answersAtMs: Infinity,
       committed: spec.committed,
-      state: fault === 'ends' ? 'ended' : 'running',
+      state: 'ended',
       health: 'well',
     };
     this.#containers.set(container.id, container);
+    this.#byPort.set(number, container);
     this.tell();
     return container;
+  }
+
+  /** Throws StartFailed. */
+  run(container: Container, fault: StartFault): void {
+    const { spec, id } = container;
+    if (!this.#containers.has(id)) throw new StartFailed(`no such container: ${id}`);
+    if (this.named(spec.name).some((one) => one.state !== 'ended'))
+      this.violations.push(`two containers of ${spec.name} are alive`);
+    container.answersAtMs = this.#clock.now() + this.bootMs(spec);
+    if (fault !== 'ends') container.state = 'running';
+    this.tell();
   }
 
   /** Throws NameInUse, StartFailed or the planned fault. */

@@ -52,11 +52,13 @@ export class FakeRuntime implements Runtime {
     return this.#call(() => this.#engine.all().map(view));
   }
 
+  /** Of a member one container stays until the next is there, as its only record. */
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
     this.#begin('start');
     const engine = this.#engine;
-    for (const one of await this.#call(() => engine.named(spec.name)))
-      await this.#call(() => engine.remove(one.id));
+    const left = await this.#call(() => engine.named(spec.name));
+    const kept = spec.committed ? left.pop() : undefined;
+    for (const one of left) await this.#call(() => engine.remove(one.id));
     if (!spec.committed && (await this.#call(() => engine.foreign.has(spec.name))))
       throw new NameInUse(`${spec.name} is not ours`);
     await this.#wait(engine.startMs(spec));
@@ -70,11 +72,13 @@ export class FakeRuntime implements Runtime {
     let created: Container | undefined;
     try {
       const container = await this.#call(() => (created = engine.create(spec, fault)));
+      if (kept !== undefined) await this.#call(() => engine.remove(kept.id));
+      await this.#call(() => engine.run(container, fault));
       if (signal.aborted) throw new StartFailed('was given up');
       return view(container);
     } catch (error) {
       const { id } = created ?? {};
-      if (id !== undefined) await this.#call(() => engine.remove(id)).catch(() => {});
+      if (id !== undefined && !spec.committed) await this.#call(() => engine.remove(id)).catch(() => {});
       throw error;
     }
   }
@@ -116,9 +120,14 @@ export class FakeRuntime implements Runtime {
     this.calls[verb]++;
   }
 
-  /** One call: its way there, what the engine does, and the way of the answer. */
+  /**
+   * One call: its way there, what the engine does, and the way of the answer. What has been sent arrives, whatever
+   * becomes of the sender.
+   */
   async #call<T>(act: () => T): Promise<T> {
-    await this.#wait(this.#engine.latencyMs());
+    const latencyMs = this.#engine.latencyMs();
+    if (latencyMs > 0) await this.#clock.sleep(latencyMs);
+    else await Promise.resolve();
     this.#needEngine();
     const result = act();
     await this.#wait(this.#engine.latencyMs());

@@ -1,7 +1,5 @@
 import { afterAll, afterEach, expect, setDefaultTimeout } from 'bun:test';
-import type { Clock } from '../../src/fleet/clock.ts';
-import { Fleet, type FleetOptions, type ReplicaView } from '../../src/fleet/fleet.ts';
-import type { Heartbeat } from '../../src/fleet/heartbeat.ts';
+import type { Fleet, FleetOptions, ReplicaView } from '../../src/fleet/fleet.ts';
 import type { Lease } from '../../src/fleet/member.ts';
 import type { Log } from '../../src/log.ts';
 import type { InstanceSpec } from '../../src/runtime/runtime.ts';
@@ -9,6 +7,7 @@ import { FakeClock, type FakeClockOptions } from './fake-clock.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { fakeHeartbeat } from './fake-heartbeat.ts';
 import { FakeRuntime } from './fake-runtime.ts';
+import { Ringmaster } from './ringmaster.ts';
 
 /** For a test: virtual time costs none, but many seeds do on a busy machine. */
 const PATIENCE_MS = 60_000;
@@ -181,45 +180,6 @@ export class Rig {
         ...config,
       },
     });
-  }
-}
-
-/** One life of a Ringmaster: a fleet, and all that it hears of the world. */
-class Ringmaster {
-  readonly fleet: Fleet;
-  readonly runtime: FakeRuntime;
-  #dead = false;
-
-  constructor(options: FleetOptions & { readonly runtime: FakeRuntime }) {
-    this.runtime = options.runtime;
-    this.fleet = new Fleet({
-      ...options,
-      clock: this.#mortalClock(options.clock),
-      heartbeat: this.#mortalHeartbeat(options.heartbeat),
-    });
-  }
-
-  /** From here on nothing that it waits for comes. */
-  die(): void {
-    this.#dead = true;
-    this.runtime.cut();
-  }
-
-  #mortalClock(clock: Clock): Clock {
-    return {
-      now: () => clock.now(),
-      sleep: async (ms, signal) => {
-        await clock.sleep(ms, signal);
-        if (this.#dead) await new Promise<never>(() => {});
-      },
-    };
-  }
-
-  #mortalHeartbeat(heartbeat: Heartbeat): Heartbeat {
-    return async (...heart) => {
-      const result = await heartbeat(...heart);
-      return this.#dead ? new Promise<never>(() => {}) : result;
-    };
   }
 }
 
