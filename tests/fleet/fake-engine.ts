@@ -26,10 +26,14 @@ export interface Container {
   committed: boolean;
   state: Instance['state'];
   health: Health;
+  /** Whether requests fail there, however heartbeats fare. */
+  erring: boolean;
+  /** When its end or its pause was told of; undefined where it was not. */
+  toldMs: number | undefined;
 }
 
 /** What happens to the news of a change. */
-export type Events = 'told' | 'lost' | 'repeated';
+export type Events = 'told' | 'lost' | 'repeated' | 'late';
 
 /**
  * An engine that holds containers: the part of the world that outlives a Ringmaster. Tests change it behind the
@@ -52,6 +56,10 @@ export class FakeEngine {
   /** Thrown when the containers of that name are to be removed. */
   removeFault: (name: string) => Error | undefined = () => undefined;
   events: Events = 'told';
+  /** How much later late news are told, in ms. */
+  lateMs: () => number = () => 1000;
+  /** Told of each container that is about to be ended on request. */
+  ending: (container: Container) => void = () => {};
   /** How the address of a container that is no more takes a heartbeat: a process's port refuses, a container's is silent. */
   deadAre: 'refusing' | 'silent' = 'refusing';
   /** Whether it answers nothing at all. */
@@ -103,24 +111,25 @@ export class FakeEngine {
 
   /** Ends a container, as a crash would. */
   kill(name: string): void {
-    this.live(name).state = 'ended';
-    this.tell();
+    this.#change(name, 'ended');
   }
 
   /** Ends and removes a container. */
   vanish(name: string): void {
-    this.#containers.delete(this.live(name).id);
-    this.tell();
+    this.#containers.delete(this.#change(name, 'ended').id);
   }
 
   pause(name: string): void {
-    this.live(name).state = 'paused';
-    this.tell();
+    this.#change(name, 'paused');
   }
 
   resume(name: string): void {
-    this.live(name).state = 'running';
-    this.tell();
+    this.#change(name, 'running');
+  }
+
+  /** When the end or the pause of what has that port was told of. */
+  toldMs(port: number): number | undefined {
+    return this.#byPort.get(port)?.toldMs;
   }
 
   /** What a run of ours left behind, or another Ringmaster. */
@@ -144,6 +153,8 @@ export class FakeEngine {
       committed: spec.committed,
       state: 'ended',
       health: 'well',
+      erring: false,
+      toldMs: undefined,
     };
     this.#containers.set(container.id, container);
     this.#byPort.set(number, container);
@@ -167,7 +178,9 @@ export class FakeEngine {
     const fault = this.commitFault(name);
     if (fault !== undefined) throw fault;
     if (this.foreign.has(name)) throw new NameInUse(`${name} is not ours`);
-    const [one] = this.named(name);
+    const all = this.named(name);
+    // What a Ringmaster had asked for that has died may be there, too.
+    const one = all.find(({ state }) => state !== 'ended') ?? all[0];
     if (one === undefined) throw new StartFailed(`no such container: ${name}`);
     one.committed = true;
     this.tell();
@@ -179,15 +192,26 @@ export class FakeEngine {
     if (one === undefined) return;
     const fault = this.removeFault(one.spec.name);
     if (fault !== undefined) throw fault;
+    if (one.state !== 'ended') this.ending(one);
     this.#containers.delete(id);
     this.tell();
   }
 
   tell(): void {
     if (this.events === 'lost' || this.gone) return;
-    for (let times = this.events === 'repeated' ? 3 : 1; times > 0; times--)
-      queueMicrotask(() => {
-        for (const wake of this.watchers) wake();
-      });
+    const tell = (): void => {
+      for (const wake of this.watchers) wake();
+    };
+    if (this.events === 'late') void this.#clock.sleep(this.lateMs()).then(tell);
+    else for (let times = this.events === 'repeated' ? 3 : 1; times > 0; times--) queueMicrotask(tell);
+  }
+
+  #change(name: string, state: Instance['state']): Container {
+    const one = this.live(name);
+    one.state = state;
+    const told = state !== 'running' && !this.gone && (this.events === 'told' || this.events === 'repeated');
+    one.toldMs = told ? this.#clock.now() : undefined;
+    this.tell();
+    return one;
   }
 }

@@ -1,4 +1,5 @@
 import type { Heartbeat } from '../../src/fleet/heartbeat.ts';
+import type { Address } from '../../src/runtime/runtime.ts';
 import type { FakeClock } from './fake-clock.ts';
 import type { FakeEngine, Health } from './fake-engine.ts';
 
@@ -7,17 +8,24 @@ export interface FakeHeartbeatOptions {
   readonly clock: FakeClock;
   /** What one way of a heartbeat takes, in ms. */
   readonly latencyMs?: () => number;
+  /** Whether one gets lost on its way, or its answer. */
+  readonly lost?: () => boolean;
 }
 
 /** Heartbeats that containers of a FakeEngine take as the state they are in at that moment lets them. */
-export function fakeHeartbeat({ engine, clock, latencyMs = () => 1 }: FakeHeartbeatOptions): Heartbeat {
+export function fakeHeartbeat({
+  engine,
+  clock,
+  latencyMs = () => 1,
+  lost = () => false,
+}: FakeHeartbeatOptions): Heartbeat {
   return async (address, _path, deadlineMs, signal) => {
     engine.heartbeats++;
     const deadline = clock.now() + deadlineMs;
     const wait = (ms: number): Promise<void> =>
       clock.sleep(Math.max(0, Math.min(ms, deadline - clock.now())), signal);
     await wait(latencyMs());
-    const health = healthAt(engine, address, clock.now());
+    const health = lost() ? 'silent' : healthAt(engine, address, clock.now());
     if (health === 'silent') await wait(deadlineMs);
     else await wait(latencyMs());
     if (signal.aborted || (clock.now() >= deadline && health !== 'refusing')) return 'failed';
@@ -25,7 +33,8 @@ export function fakeHeartbeat({ engine, clock, latencyMs = () => 1 }: FakeHeartb
   };
 }
 
-function healthAt(engine: FakeEngine, address: Parameters<Heartbeat>[0], nowMs: number): Health {
+/** How what has the address takes a heartbeat at that moment. */
+export function healthAt(engine: FakeEngine, address: Address, nowMs: number): Health {
   const container = engine.at(address);
   if (container === undefined || container.state === 'ended') return engine.deadAre;
   if (container.state === 'paused') return 'silent';

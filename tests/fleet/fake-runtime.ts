@@ -93,7 +93,10 @@ export class FakeRuntime implements Runtime {
     const engine = this.#engine;
     if (!(graceMs >= 0)) engine.violations.push(`${name} is given ${graceMs} ms to end`);
     for (const one of await this.#call(() => engine.named(name))) {
-      if (graceMs > 0 && one.state === 'running') await this.#wait(Math.min(graceMs, engine.stopMs(name)));
+      if (graceMs > 0 && one.state === 'running') {
+        engine.ending(one);
+        await this.#wait(Math.min(graceMs, engine.stopMs(name)));
+      }
       await this.#wait(engine.removeMs(name));
       await this.#call(() => engine.remove(one.id));
     }

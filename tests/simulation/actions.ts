@@ -1,0 +1,204 @@
+import { hash32 } from '../../src/ring/hash.ts';
+import { CHANGES_WAITING_MAX } from '../../src/fleet/queue.ts';
+import { Chance } from '../fleet/chance.ts';
+import type { Container, Health, StartFault } from '../fleet/fake-engine.ts';
+import type { Wish } from './history.ts';
+import { calm, close, die, reopen } from './takeover.ts';
+import { START_TIMEOUT_MS, type World } from './world.ts';
+
+/** What happens in one step, to whom by `pick`, and how much time goes by after it. */
+export interface Step {
+  readonly action: Action;
+  readonly pick: number;
+  readonly ms: number;
+}
+
+export type Action = keyof typeof ACTIONS;
+
+const HEALTHS: readonly Health[] = ['well', 'failing', 'silent', 'refusing'];
+const START_FAULTS: readonly StartFault[] = [
+  'fails',
+  'hangs',
+  'ends',
+  'has no address',
+  undefined,
+  undefined,
+  undefined,
+];
+/** Names that callers ask for, by the last digit of a pick; some are wrong, or one name in two spellings. */
+const NAMES: readonly string[] = ['r0', 'r1', 'r2', 'r3', 'R1', 'server-2', 'Server-4', 'r4', 'no good', '-'];
+const COUNTS: readonly number[] = [1, 1, 1, 2, 2, 3, 1, 2, 0, -1, 1.5, 4, 1, 1, 9];
+const PICK_MAX = 10_000;
+/** From nothing at all to longer than a heartbeat's interval. */
+const GAPS_MS: readonly number[] = [0, 0, 1, 5, 20, 20, 100, 100, 500, 1500];
+
+const ACTIONS = {
+  add: (world, pick) => world.ask(wish(world, 'add', pick)),
+  remove: (world, pick) => world.ask(wish(world, 'remove', pick)),
+  burst: (world, pick) => {
+    const callers = pick % 16 === 0 ? CHANGES_WAITING_MAX + 6 : 2 + (pick % 5);
+    for (let i = 0; i < callers; i++)
+      world.ask(wish(world, world.chance.happens(0.5) ? 'add' : 'remove', world.chance.below(PICK_MAX)));
+  },
+  claim: (world, pick) => {
+    const except = pick % 3 === 0 ? new Set(world.fleet.names().slice(0, 2)) : undefined;
+    world.clients.claim(`${pick}`, except, pick % 2 === 0 ? living(world, pick) : undefined);
+  },
+  release: ({ clients }, pick) => {
+    const held = clients.one(pick, pick % 2 === 0) ?? clients.one(pick, pick % 2 !== 0);
+    if (held !== undefined) clients.release(held);
+    clients.stale.pop()?.lease.release();
+  },
+  request: (world, pick) =>
+    void world.clients.send(`${pick}`, pick % 2 === 0 ? living(world, pick) : undefined),
+  requests: (world, pick) => {
+    for (let i = 0; i < 6; i++)
+      void world.clients.send(`${pick}`, pick % 2 === 0 ? living(world, pick) : undefined);
+  },
+  unreachable: ({ clients }, pick) => clients.one(pick, pick % 2 === 0)?.lease.unreachable(),
+  suspect: ({ clients }, pick) => clients.one(pick, pick % 2 === 0)?.lease.suspect(),
+  workerFlushes: (world, pick) => living(world, pick)?.mirror.flush(),
+  workerDies: (world, pick) => {
+    const worker = living(world, pick);
+    if (worker === undefined) return;
+    world.clients.died(worker);
+    world.workers?.replace(world.workers.running.indexOf(worker));
+  },
+  workersLag: (world) => (world.lagMs = () => world.chance.below(1500)),
+  kill: (world, pick) => running(world, pick, ({ spec }) => world.engine.kill(spec.name)),
+  vanish: (world, pick) => running(world, pick, ({ spec }) => world.engine.vanish(spec.name)),
+  pause: (world, pick) => running(world, pick, ({ spec }) => world.engine.pause(spec.name)),
+  resume: ({ engine }) => {
+    for (const one of engine.all()) if (one.state === 'paused') engine.resume(one.spec.name);
+  },
+  health: (world, pick) =>
+    running(world, pick, (one) => (one.health = HEALTHS[pick % HEALTHS.length] ?? 'well')),
+  errs: (world, pick) => running(world, pick, (one) => (one.erring = !one.erring)),
+  networkLossy: (world, pick) => (world.loss = (pick % 5) / 8),
+  engineGone: ({ engine }) => (engine.gone = true),
+  engineBack: ({ engine }) => (engine.gone = false),
+  engineSlow: ({ engine, chance }) =>
+    (engine.latencyMs = () => (chance.happens(0.2) ? 300 : chance.below(30))),
+  eventsLost: ({ engine }) => (engine.events = 'lost'),
+  eventsRepeated: ({ engine }) => (engine.events = 'repeated'),
+  eventsLate: ({ engine, chance }) => {
+    engine.events = 'late';
+    engine.lateMs = () => chance.below(3000);
+  },
+  news: ({ engine }) => engine.tell(),
+  deadSilent: ({ engine }) => (engine.deadAre = 'silent'),
+  startsFail: faulty(({ engine, chance }) => (engine.startFault = () => chance.pick(START_FAULTS))),
+  startsSlow: faulty(({ engine, chance }) => (engine.startMs = () => chance.below(2 * START_TIMEOUT_MS))),
+  commitFails: faulty(
+    ({ engine, chance }) =>
+      (engine.commitFault = () => (chance.happens(0.3) ? new Error('disk full') : undefined)),
+  ),
+  removalFails: faulty(
+    ({ engine, chance }) =>
+      (engine.removeFault = () => (chance.happens(0.3) ? new Error('device busy') : undefined)),
+  ),
+  removalsSlow: faulty(({ engine, chance }) => (engine.removeMs = () => chance.below(2000))),
+  nameTaken: ({ engine }, pick) => {
+    if (engine.named(`r${pick % 5}`).length === 0) engine.foreign.add(`r${pick % 5}`);
+  },
+  stray: ({ engine, clock }, pick) => {
+    if (engine.gone) return;
+    const name = `stray-${clock.now()}-${pick}`;
+    engine.plant({ name, order: pick, join: name, committed: pick % 2 === 0 });
+  },
+  calm,
+  crash: (world, pick) => {
+    die(world);
+    reopen(world, pick);
+  },
+  restart: (world, pick) => {
+    close(world, true, pick % 3 === 0);
+    reopen(world, pick >> 2);
+  },
+  stop: (world, pick) => {
+    close(world, false, pick % 3 === 0);
+    reopen(world, pick >> 2);
+  },
+} as const satisfies Record<string, (world: World, pick: number) => unknown>;
+
+/** How often each comes, where that is not as often as most. */
+const WEIGHTS: Partial<Record<Action, number>> = {
+  add: 9,
+  remove: 6,
+  claim: 5,
+  request: 4,
+  kill: 4,
+  engineBack: 4,
+  requests: 3,
+  release: 3,
+  burst: 1,
+  // Crashes and calm are rare: most of what there is to find needs some time of trouble.
+  calm: 0.7,
+  crash: 0.5,
+  restart: 0.25,
+  stop: 0.25,
+  engineGone: 0.6,
+  nameTaken: 0.6,
+  networkLossy: 0.6,
+  errs: 1.5,
+};
+
+const [SHARES, SHARES_SUM] = shares();
+
+/** The steps of a seed. */
+export function stepsOf(seed: number, count: number): Step[] {
+  const chance = new Chance(hash32(`steps ${seed}`));
+  return Array.from({ length: count }, () => ({
+    action: pickAction(chance.next() * SHARES_SUM),
+    pick: chance.below(PICK_MAX),
+    ms: chance.pick(GAPS_MS) ?? 0,
+  }));
+}
+
+export function act(world: World, { action, pick }: Step): void {
+  world.note(`${action} ${pick}`);
+  ACTIONS[action](world, pick);
+}
+
+function shares(): [readonly (readonly [Action, number])[], number] {
+  let sum = 0;
+  const found = (Object.keys(ACTIONS) as Action[]).map(
+    (action) => [action, (sum += WEIGHTS[action] ?? 1)] as const,
+  );
+  return [found, sum];
+}
+
+function pickAction(at: number): Action {
+  return SHARES.find(([, upTo]) => at < upTo)?.[0] ?? 'calm';
+}
+
+function wish({ history, chance }: World, verb: Wish['verb'], pick: number): Wish {
+  const n = COUNTS[pick % COUNTS.length] ?? 1;
+  const named = chance.below(3);
+  const hostnames = Array.from({ length: chance.happens(0.5) ? 0 : named }, () => {
+    const member = history.names[chance.below(history.names.length + 1)];
+    return (verb === 'remove' && chance.happens(0.8) ? member : undefined) ?? chance.pick(NAMES) ?? 'r0';
+  });
+  return { verb, n, hostnames };
+}
+
+/** Some instance that runs, where there is one. What happens to it lets calls fail by right. */
+function running(world: World, pick: number, then: (one: Container) => unknown): void {
+  const found = world.engine.all().filter((one) => one.state === 'running');
+  const one = found[pick % found.length];
+  if (one === undefined) return;
+  world.trouble();
+  then(one);
+}
+
+function faulty(act: (world: World) => unknown): (world: World) => void {
+  return (world) => {
+    world.faulty = true;
+    act(world);
+  };
+}
+
+function living(world: World, pick: number): ReturnType<World['worker']> {
+  const worker = world.worker(pick >> 1);
+  return worker?.alive === true ? worker : undefined;
+}

@@ -1,0 +1,348 @@
+import type { Fleet, FleetOptions } from '../../src/fleet/fleet.ts';
+import { FleetError } from '../../src/fleet/errors.ts';
+import { CHANGES_WAITING_MAX } from '../../src/fleet/queue.ts';
+import type { Log } from '../../src/log.ts';
+import { hash32 } from '../../src/ring/hash.ts';
+import { Chance } from '../fleet/chance.ts';
+import { FakeClock } from '../fleet/fake-clock.ts';
+import { FakeEngine } from '../fleet/fake-engine.ts';
+import { fakeHeartbeat, healthAt } from '../fleet/fake-heartbeat.ts';
+import { FakeRuntime } from '../fleet/fake-runtime.ts';
+import { Ringmaster } from '../fleet/ringmaster.ts';
+import { Clients, type Held } from './clients.ts';
+import { History, same, shown, told, type Wish } from './history.ts';
+import { Broken, type Rule } from './rule.ts';
+import { Workers, type Worker } from './workers.ts';
+
+export const MEMBERS_MAX = 8;
+export const FIRST_MEMBERS = 3;
+export const DRAIN_TIMEOUT_MS = 3000;
+export const START_TIMEOUT_MS = 4000;
+const HEARTBEAT_INTERVAL_MS = 1000;
+const HEARTBEAT_FAILURES = 3;
+/** What one way of a call to the engine takes: mostly little, now and then that much. */
+const ENGINE_LATENCY_MAX_MS = 300;
+/** One that can't answer is off the ring by then: the heartbeat under way, and as many more as may be missed. */
+const NOTICED_MAX_MS = (HEARTBEAT_FAILURES + 1) * HEARTBEAT_INTERVAL_MS + 100;
+/** And by then where the engine has told of it: two lists, each there and back. */
+const TOLD_MAX_MS = 4 * ENGINE_LATENCY_MAX_MS + 50;
+
+export interface WorldOptions {
+  readonly seed: number;
+  /** Makes the fleet; for who tests that one which breaks a rule is found out. */
+  readonly make?: ((options: FleetOptions) => Fleet) | undefined;
+  /** Where each thing that happens is noted, for who wants to read it. */
+  readonly trace?: string[] | undefined;
+}
+
+/** What there was of each. */
+export interface Figures {
+  accepted: number;
+  refused: number;
+  crashes: number;
+}
+
+/** One fleet in a world where anything may happen, and what is known of it from its answers alone. */
+export class World {
+  readonly clock: FakeClock;
+  readonly engine: FakeEngine;
+  readonly chance: Chance;
+  readonly history = new History(MEMBERS_MAX);
+  readonly clients: Clients;
+  readonly figures: Figures = { accepted: 0, refused: 0, crashes: 0 };
+  /** Calls that have no answer yet. */
+  readonly asking = new Set<Promise<void>>();
+  workers: Workers | undefined;
+  /** How many worker processes follow the fleet. */
+  readonly workerCount: number;
+  /** What a message to or from a worker takes, in ms. */
+  lagMs: () => number;
+  /** Whether a Ringmaster is taking over what there is. */
+  opening = false;
+  /** Set while the fleet is being closed. */
+  closing: { readonly beganMs: number; forced: boolean } | undefined;
+  /** Whether the engine was told to fail at something, or to take long over it. */
+  faulty = false;
+  /** Of heartbeats and requests, the part that gets lost. */
+  loss = 0;
+  readonly #options: WorldOptions;
+  readonly #down = new Map<number, number>();
+  readonly #broken: Broken[] = [];
+  #digest = 0;
+  #troubledMs = 0;
+  #goneMs = -Infinity;
+  #foreignMs = -Infinity;
+  #life: Ringmaster;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.chance = new Chance(hash32(`world ${options.seed}`));
+    this.clock = new FakeClock({
+      tie: (count) => (count === 1 ? 0 : this.chance.below(count)),
+      woken: () => this.watch(),
+    });
+    this.engine = new FakeEngine(this.clock);
+    this.engine.ending = (container) => this.clients.ending(container);
+    this.clients = new Clients(this);
+    this.workerCount = options.seed % 2 === 0 ? 0 : 1 + (options.seed % 3);
+    this.lagMs = () => this.chance.below(8);
+    this.#life = this.#start();
+  }
+
+  get life(): Ringmaster {
+    return this.#life;
+  }
+
+  get fleet(): Fleet {
+    return this.#life.fleet;
+  }
+
+  /** Of all that was noted so far. */
+  get digest(): number {
+    return this.#digest;
+  }
+
+  readonly note = (what: string): void => {
+    const line = `${this.clock.now()} ${what}`;
+    this.#digest = hash32(line, this.#digest);
+    this.#options.trace?.push(line);
+  };
+
+  /** What a request takes to its replica, in ms. */
+  readonly latencyMs = (): number => 1 + this.chance.below(30);
+
+  readonly losesRequest = (): boolean => this.chance.happens(this.loss);
+
+  /** Takes note that a rule was broken, where throwing would tell the fleet. */
+  breaks(rule: Rule, message: string): void {
+    this.#broken.push(new Broken(rule, message));
+  }
+
+  /** A new Ringmaster, not opened yet, on the same engine. */
+  restart(): void {
+    this.#life = this.#start();
+    this.workers = undefined;
+    this.closing = undefined;
+    this.#down.clear();
+  }
+
+  /** The worker that `pick` says, dead or alive; undefined where there is none. */
+  worker(pick: number): Worker | undefined {
+    const running = this.workers?.running ?? [];
+    return running[pick % running.length];
+  }
+
+  /** Its workers begin. */
+  follow(): void {
+    const { fleet, clock } = this;
+    if (this.workerCount > 0)
+      this.workers = new Workers({
+        fleet,
+        clock,
+        count: this.workerCount,
+        latencyMs: () => this.lagMs(),
+        apply: (report, act) => this.heed(() => act(), report.type === 'failed' ? report.stay : undefined),
+      });
+  }
+
+  /** A caller asks for a change, and waits for its answer beside whatever else happens. */
+  ask(wish: Wish): void {
+    const { fleet, history } = this;
+    this.note(`asked to ${told({ wish })}`);
+    const full = history.pending.size >= CHANGES_WAITING_MAX;
+    const call = history.asked(wish);
+    const askedMs = this.clock.now();
+    const pending = fleet[wish.verb](wish).then(
+      (names) =>
+        this.#answer(fleet, () => {
+          this.note(`${told(call)}: ${shown(names)}`);
+          this.#observe(names);
+          history.accepted(call, names);
+          this.#mustBeInForce();
+          this.figures.accepted++;
+        }),
+      (error: unknown) =>
+        this.#answer(fleet, () => {
+          if (!(error instanceof FleetError)) throw error;
+          this.note(`${told(call)}: ${error.status} ${error.message}`);
+          const excused =
+            error.status === 503
+              ? full || this.closing !== undefined || this.#troubledMs >= askedMs
+              : error.status === 409 && this.#foreignMs >= askedMs;
+          history.refused(call, error.status, excused);
+          this.figures.refused++;
+        }),
+    );
+    this.asking.add(pending);
+    void pending.then(() => this.asking.delete(pending));
+  }
+
+  /** A request failed for all that its sender knows by the replica's fault. */
+  blame({ lease }: Held, _how: 'erring' | 'silent'): void {
+    this.heed(() => lease.suspect(), lease.replica);
+  }
+
+  /** A request was answered as it should be. */
+  praise(_held: Held): void {}
+
+  /** Carries out what tells the fleet of requests that failed. */
+  heed(act: () => void, _whose: string | undefined): void {
+    act();
+  }
+
+  /** From here on 503 is an answer. */
+  trouble(): void {
+    this.#troubledMs = this.clock.now();
+  }
+
+  /** Whether there was anything since then that lets a call fail by right. */
+  troubledSince(ms: number): boolean {
+    return this.#inTrouble() || this.#troubledMs >= ms;
+  }
+
+  /** What must hold at every moment; cheap, since it is looked at after every wake-up. */
+  watch(): void {
+    const [broken] = this.#broken;
+    if (broken !== undefined) throw broken;
+    const { engine, fleet, clock } = this;
+    if (engine.violations.length > 0) throw new Broken('one of a name', engine.violations.join(', '));
+    const nowMs = clock.now();
+    if (engine.gone) this.#goneMs = nowMs;
+    if (engine.foreign.size > 0) this.#foreignMs = nowMs;
+    if (this.#inTrouble()) this.#troubledMs = nowMs;
+    const views = fleet.replicas();
+    const ready: string[] = [];
+    for (const { name, state, address } of views) {
+      if (state === 'gone') throw new Broken('ring', `${name} is gone, and a member`);
+      if (state !== 'ready') {
+        if (this.#down.size > 0 && address !== undefined) this.#down.delete(address.port);
+        continue;
+      }
+      ready.push(name);
+      if (address === undefined || engine.whose(address) !== name)
+        throw new Broken('ring', `${name} is ready at an address that is not its own`);
+      this.#mustAnswer(name, address.port, nowMs);
+    }
+    if (!same(ready.sort(), fleet.ring.names))
+      throw new Broken('ring', `ready are ${shown(ready)}, on the ring are ${shown(fleet.ring.names)}`);
+    if (!this.opening && this.closing === undefined) this.#observe(views.map(({ name }) => name));
+  }
+
+  /** What must hold after each step. */
+  check(): void {
+    this.watch();
+    const views = this.fleet.replicas();
+    if (new Set(views.map(({ name }) => name.toLowerCase())).size < views.length)
+      throw new Broken('one of a name', `members are ${shown(views.map(({ name }) => name))}`);
+    if (
+      !same(
+        views.map(({ name }) => name),
+        this.fleet.names(),
+      )
+    )
+      throw new Broken('history', 'names() differ');
+    if (this.workers !== undefined || this.closing !== undefined) return;
+    for (const { name, inFlight } of views) {
+      let held = 0;
+      for (const { replica } of this.clients.held) if (replica === name) held++;
+      if (held !== inFlight)
+        throw new Broken(
+          'in flight',
+          `${name} has ${inFlight} requests in flight by its own word, and ${held}`,
+        );
+    }
+  }
+
+  #inTrouble(): boolean {
+    return this.engine.gone || this.engine.events !== 'told' || this.faulty || this.loss > 0;
+  }
+
+  #observe(names: readonly string[]): void {
+    if (same(names, this.history.names)) return;
+    this.note(`members are ${shown(names)}`);
+    this.history.observe(names);
+    this.clients.left(names);
+  }
+
+  #mustAnswer(name: string, port: number, nowMs: number): void {
+    const { engine } = this;
+    const address = { host: '', port };
+    if (healthAt(engine, address, nowMs) === 'well') {
+      if (this.#down.size > 0) this.#down.delete(port);
+      return;
+    }
+    const sinceMs = this.#down.get(port);
+    if (sinceMs === undefined) {
+      this.#down.set(port, nowMs);
+      return;
+    }
+    const toldMs = engine.toldMs(port);
+    if (nowMs - sinceMs > NOTICED_MAX_MS)
+      throw new Broken('noticed', `${name} is on the ring, and has not answered for ${nowMs - sinceMs} ms`);
+    if (toldMs === undefined || this.#goneMs >= toldMs) return;
+    if (nowMs - Math.max(toldMs, sinceMs) > TOLD_MAX_MS)
+      throw new Broken('noticed', `${name} is on the ring ${nowMs - toldMs} ms after its end was told`);
+  }
+
+  #mustBeInForce(): void {
+    const { workers } = this;
+    for (const worker of workers?.running ?? []) {
+      if (!worker.alive) continue;
+      const gone = worker.copy.stays.find(({ name }) => !this.history.names.includes(name));
+      if (gone !== undefined)
+        throw new Broken('follower', `${gone.name} has left, and a worker sends it requests`);
+    }
+  }
+
+  #answer(fleet: Fleet, act: () => void): void {
+    // Nobody hears what a Ringmaster says that has died.
+    if (fleet !== this.fleet) return;
+    try {
+      act();
+    } catch (error) {
+      if (error instanceof Broken) this.#broken.push(error);
+      else this.breaks('bug', `an answer is ${String(error)}`);
+    }
+  }
+
+  #start(): Ringmaster {
+    const { clock, engine } = this;
+    const quiet = (): void => {};
+    const log: Log = {
+      debug: quiet,
+      info: quiet,
+      warn: quiet,
+      error: (fields, message) => this.#bug(fields, message),
+    };
+    return new Ringmaster(
+      {
+        runtime: new FakeRuntime({ engine, clock }),
+        clock,
+        heartbeat: fakeHeartbeat({
+          engine,
+          clock,
+          latencyMs: () => 1 + this.chance.below(20),
+          lost: () => this.loss > 0 && this.chance.happens(this.loss),
+        }),
+        log,
+        config: {
+          replicas: FIRST_MEMBERS,
+          maxReplicas: MEMBERS_MAX,
+          heartbeatPath: '/heartbeat',
+          heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+          heartbeatFailures: HEARTBEAT_FAILURES,
+          startTimeoutMs: START_TIMEOUT_MS,
+          drainTimeoutMs: DRAIN_TIMEOUT_MS,
+        },
+      },
+      this.#options.make,
+    );
+  }
+
+  #bug(fields: object, message: string): void {
+    // Where an engine that fails keeps a replica from being removed at the end, that is said as an error.
+    if (message === 'not every replica could be removed') return;
+    const err = 'err' in fields ? `: ${String(fields.err)}` : '';
+    this.breaks('bug', `${message}${err}`);
+  }
+}
