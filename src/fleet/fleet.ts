@@ -397,10 +397,18 @@ export class Fleet {
       member.cut();
     }
     const stopping = runtime.stop(member.name, this.#forced.signal.aborted ? 0 : graceMs);
-    const killNow = (): void => void runtime.stop(member.name, 0).catch(() => {});
+    let killing: Promise<void> | undefined;
+    const killNow = (): void => {
+      killing = runtime.stop(member.name, 0);
+      killing.catch(() => {});
+    };
     this.#forced.signal.addEventListener('abort', killNow);
     try {
-      await stopping;
+      await stopping.catch((error: unknown) => {
+        // What was asked second may still remove it, when it has been said that nothing was removed.
+        if (killing === undefined) throw error;
+        return killing;
+      });
       member.ended();
     } finally {
       this.#forced.signal.removeEventListener('abort', killNow);

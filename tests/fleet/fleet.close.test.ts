@@ -58,6 +58,26 @@ describe('close', () => {
     expect(rig.held()).toEqual([]);
   });
 
+  // The second removal, by force, outlived the close: the caller had been told that nothing was removed, and the next
+  // Ringmaster took in a replica that ended a moment later.
+  test('that is forced while a removal fails says what becomes of the replica, and nothing ends later', async () => {
+    const rig = await opened();
+    let removals = 0;
+    rig.engine.removeMs = () => 1000;
+    rig.engine.removeFault = () => (removals++ === 0 ? new Error('device busy') : undefined);
+    const removing = rig.fleet.remove({ n: 1, hostnames: [] }).catch(() => rig.fleet.names());
+    await rig.clock.advance(10);
+    const closing = rig.fleet.close(true);
+    await rig.clock.advance(500);
+    rig.fleet.force();
+    await rig.clock.until(closing);
+    const held = rig.held();
+    expect(await removing).toEqual(held);
+    await rig.clock.advance(5000);
+    expect(rig.held()).toEqual(held);
+    await rig.close(true);
+  });
+
   test('is cut short by force, wherever it is', async () => {
     for (const forcedAfterMs of [0, 5000, 9000]) {
       const rig = await opened();
