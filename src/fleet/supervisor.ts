@@ -189,11 +189,15 @@ export class Supervisor {
     // Who is ready or ejected has an instance, and an instance without an address never gets that far.
     const instance = member.instance as Instance;
     const beganMs = clock.now();
+    const wasEjected = member.state === 'ejected';
     // Before the heartbeat is sent: a nudge that comes while it is under way asks for the next one.
     member.nudged = false;
     const result = await heartbeat(instance.address as Address, heartbeatPath, this.#deadlineMs, bound);
     // Only now is known whether anybody still wants to hear of it.
     if (signal.aborted || member.instance !== instance) return;
+    // An answer to what was sent before it was taken off the ring tells nothing of what has happened since.
+    const outdated = result === 'answered' && member.state === 'ejected' && !wasEjected;
+    if (outdated) return this.#pause(member, instance, beganMs, signal);
     if (result === 'answered') {
       member.missed = 0;
       if (member.state === 'ejected') {

@@ -270,6 +270,21 @@ describe('a replica that misses its heartbeats', () => {
 });
 
 describe('a paused replica', () => {
+  // The answer to a heartbeat that was on its way when the engine told of the pause put the replica back on the ring: for
+  // four seconds more requests went to one that answered nothing.
+  test('that is paused while an answer of its own is on its way is off the ring, and stays so', async () => {
+    const rig = await opened({ heartbeatLatencyMs: () => 40 });
+    for (let atMs = 0; atMs < 1200; atMs += 20) {
+      rig.engine.pause('server-2');
+      await rig.clock.advance(1);
+      expect(rig.view('server-2').state).toBe('ejected');
+      await rig.clock.advance(100);
+      expect(rig.view('server-2').state).toBe('ejected');
+      rig.engine.resume('server-2');
+      await rig.clock.advance(1100 + atMs);
+      expect(rig.view('server-2').state).toBe('ready');
+    }
+  });
   test('is off the ring at once, and back when it goes on', async () => {
     const rig = await opened();
     rig.engine.pause('server-2');
