@@ -10,8 +10,6 @@ import { startedNaming } from '../../src/runtime/naming.ts';
 import type { FakeClock } from './fake-clock.ts';
 import type { Container, FakeEngine } from './fake-engine.ts';
 
-const NEVER = new Promise<never>(() => {});
-
 export interface FakeRuntimeOptions {
   readonly engine: FakeEngine;
   readonly clock: FakeClock;
@@ -145,7 +143,8 @@ export class FakeRuntime implements Runtime {
   async #wait(ms: number): Promise<void> {
     if (ms > 0) await this.#clock.sleep(ms);
     else await Promise.resolve();
-    if (this.#cut) await NEVER;
+    // Not one promise for all: that would hold on to whoever has ever waited for it.
+    if (this.#cut) await new Promise<never>(() => {});
   }
 }
 

@@ -49,14 +49,20 @@ const ACTIONS = {
     if (held !== undefined) clients.release(held);
     clients.stale.pop()?.lease.release();
   },
-  request: (world, pick) =>
-    void world.clients.send(`${pick}`, pick % 2 === 0 ? living(world, pick) : undefined),
+  request: (world, pick) => world.clients.send(`${pick}`, pick % 2 === 0 ? living(world, pick) : undefined),
   requests: (world, pick) => {
     for (let i = 0; i < 6; i++)
-      void world.clients.send(`${pick}`, pick % 2 === 0 ? living(world, pick) : undefined);
+      world.clients.send(`${pick}`, pick % 2 === 0 ? living(world, pick) : undefined);
   },
   unreachable: ({ clients }, pick) => clients.one(pick, pick % 2 === 0)?.lease.unreachable(),
-  suspect: ({ clients }, pick) => clients.one(pick, pick % 2 === 0)?.lease.suspect(),
+  failed: ({ clients }, pick) => {
+    const held = clients.one(pick, pick % 2 === 0);
+    if (held !== undefined) clients.fail(held);
+  },
+  answered: ({ clients }, pick) => {
+    const held = clients.one(pick, pick % 2 === 0);
+    if (held !== undefined) clients.answer(held);
+  },
   workerFlushes: (world, pick) => living(world, pick)?.mirror.flush(),
   workerDies: (world, pick) => {
     const worker = living(world, pick);

@@ -2,6 +2,7 @@ import type { Lease } from '../../src/fleet/member.ts';
 import type { Address } from '../../src/runtime/runtime.ts';
 import type { Container } from '../fleet/fake-engine.ts';
 import { healthAt } from '../fleet/fake-heartbeat.ts';
+import type { Run } from './passive.ts';
 import { Broken } from './rule.ts';
 import type { Worker } from './workers.ts';
 import { DRAIN_TIMEOUT_MS, type World } from './world.ts';
@@ -19,6 +20,8 @@ export interface Held {
   readonly address: Address;
   /** The worker that it was claimed at, and the stay there; undefined: the fleet itself. */
   readonly at: { readonly worker: Worker; readonly stay: string } | undefined;
+  /** Failures in a row that it counts to; those at a worker are counted there. */
+  readonly run: Run | undefined;
   lost: boolean;
   leavingAtMs: number | undefined;
   cut: boolean;
@@ -58,6 +61,7 @@ export class Clients {
       replica,
       address,
       at: worker === undefined || stay === undefined ? undefined : { worker, stay: stay.id },
+      run: worker === undefined ? this.#world.passive.runOf(replica) : undefined,
       lost: false,
       leavingAtMs: undefined,
       cut: false,
@@ -67,6 +71,18 @@ export class Clients {
     lease.onCut = () => this.#cut(held);
     this.held.add(held);
     return held;
+  }
+
+  /** The request failed, for all that its sender knows by the replica's fault. */
+  fail(held: Held): void {
+    const { passive } = this.#world;
+    passive.heed(() => held.lease.failed());
+    if (held.run !== undefined) passive.failed(held.replica, held.run);
+  }
+
+  answer({ lease, run }: Held): void {
+    lease.answered();
+    if (run !== undefined) this.#world.passive.answered(run);
   }
 
   release(held: Held): void {
@@ -81,7 +97,11 @@ export class Clients {
   }
 
   /** A request, and where it fails another try elsewhere, as src/traffic does it. */
-  async send(key: string, worker: Worker | undefined): Promise<void> {
+  send(key: string, worker: Worker | undefined): void {
+    this.#send(key, worker).catch(this.#world.failed);
+  }
+
+  async #send(key: string, worker: Worker | undefined): Promise<void> {
     const { clock, life, latencyMs, note } = this.#world;
     const tried = new Set<string>();
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
@@ -98,8 +118,8 @@ export class Clients {
       if (life !== this.#world.life || worker?.alive === false) return;
       note(`${key} ${outcome} by ${held.replica}`);
       if (outcome === 'refused') held.lease.unreachable();
-      else if (outcome === 'silent' || outcome === 'erring') this.#world.blame(held, outcome);
-      else if (outcome === 'answered') this.#world.praise(held);
+      else if (outcome === 'silent' || outcome === 'erring') this.fail(held);
+      else if (outcome === 'answered') this.answer(held);
       this.release(held);
       if (outcome === 'answered') return;
     }

@@ -3,7 +3,7 @@ import { act, stepsOf } from './actions.ts';
 import { shown } from './history.ts';
 import { Broken, type Rule } from './rule.ts';
 import { calm, close, open } from './takeover.ts';
-import { START_TIMEOUT_MS, World, type Figures } from './world.ts';
+import { MEMBERS_MAX, START_TIMEOUT_MS, World, type Figures } from './world.ts';
 
 export const STEPS = 200;
 /** The longest back-off, a start that times out and the look in between. */
@@ -102,7 +102,7 @@ function recover(world: World): void {
     world.check();
   }
   for (const verb of ['add', 'remove'] as const) {
-    if (verb === 'add' && world.history.names.length === 8) continue;
+    if (verb === 'add' && world.history.names.length >= MEMBERS_MAX) continue;
     const beganMs = clock.now();
     const before = world.figures.accepted;
     world.ask({ verb, n: 1, hostnames: [] });

@@ -77,7 +77,10 @@ export function close(world: World, keep: boolean, force: boolean): void {
  * none.
  */
 export function reopen(world: World, pick: number): void {
-  const removing = new Set([...world.history.pending].flatMap((call) => leaversOf(world, call.wish)));
+  const { history } = world;
+  const removing = new Set([...history.pending].flatMap((call) => leaversOf(world, call.wish)));
+  // Of whom nothing is left, nobody can know.
+  if (legacyOf(world, removing).must.length === 0) history.begin([]);
   if (pick % 4 === 0) {
     const opening = begin(world);
     opening.catch(() => {});
@@ -131,7 +134,8 @@ function finish(world: World, opening: Promise<void>, legacy: Legacy): void {
     for (const together of legacy.together)
       if (together.some((name) => names.includes(name)) && !together.every((name) => names.includes(name)))
         throw new Broken('takeover', `of ${shown(together)} only some are members: ${shown(names)}`);
-    const made = names.find((name) => !legacy.held.has(name));
+    // A member that was just being started again may come in at the last moment.
+    const made = names.find((name) => !legacy.held.has(name) && !history.names.includes(name));
     if (made !== undefined) throw new Broken('takeover', `${made} was not there, and is a member`);
   }
   history.begin(names);

@@ -15,6 +15,8 @@ export interface WorkersOptions {
   readonly latencyMs: () => number;
   /** Carries out what a report asks of the fleet. */
   readonly apply: (report: StayReport, act: () => void) => void;
+  /** Told of what is thrown by whoever is sent something. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** One run of a worker: here the leases that its requests have in the fleet, there its copy of the ring. */
@@ -31,12 +33,17 @@ export class Worker {
   #shown = 0;
   alive = true;
 
-  constructor({ fleet, clock, latencyMs, apply }: WorkersOptions, ring: RingCopy) {
+  constructor({ fleet, clock, latencyMs, apply, failed }: WorkersOptions, ring: RingCopy) {
     this.mirror = new FleetMirror((report) => this.#reports.send(report));
-    this.#orders = new Pipe(clock, latencyMs, (order) => this.#obey(order));
-    this.#reports = new Pipe(clock, latencyMs, (report) => {
-      if (report.type === 'shows') this.#shows(report.version);
-      else apply(report, () => this.#leases.apply(report));
+    this.#orders = new Pipe({ clock, latencyMs, failed, deliver: (order) => this.#obey(order) });
+    this.#reports = new Pipe({
+      clock,
+      latencyMs,
+      failed,
+      deliver: (report) => {
+        if (report.type === 'shows') this.#shows(report.version);
+        else apply(report, () => this.#leases.apply(report));
+      },
     });
     this.#leases = new StandingLeases({
       fleet,

@@ -9,8 +9,9 @@ import { FakeEngine } from '../fleet/fake-engine.ts';
 import { fakeHeartbeat, healthAt } from '../fleet/fake-heartbeat.ts';
 import { FakeRuntime } from '../fleet/fake-runtime.ts';
 import { Ringmaster } from '../fleet/ringmaster.ts';
-import { Clients, type Held } from './clients.ts';
+import { Clients } from './clients.ts';
 import { History, same, shown, told, type Wish } from './history.ts';
+import { PassiveHealth } from './passive.ts';
 import { Broken, type Rule } from './rule.ts';
 import { Workers, type Worker } from './workers.ts';
 
@@ -49,6 +50,7 @@ export class World {
   readonly chance: Chance;
   readonly history = new History(MEMBERS_MAX);
   readonly clients: Clients;
+  readonly passive: PassiveHealth;
   readonly figures: Figures = { accepted: 0, refused: 0, crashes: 0 };
   /** Calls that have no answer yet. */
   readonly asking = new Set<Promise<void>>();
@@ -84,6 +86,7 @@ export class World {
     this.engine = new FakeEngine(this.clock);
     this.engine.ending = (container) => this.clients.ending(container);
     this.clients = new Clients(this);
+    this.passive = new PassiveHealth(this);
     this.workerCount = options.seed % 2 === 0 ? 0 : 1 + (options.seed % 3);
     this.lagMs = () => this.chance.below(8);
     this.#life = this.#start();
@@ -118,12 +121,19 @@ export class World {
     this.#broken.push(new Broken(rule, message));
   }
 
+  /** Takes note of what was thrown where nobody would catch it. */
+  readonly failed = (error: unknown): void => {
+    if (error instanceof Broken) this.#broken.push(error);
+    else this.breaks('bug', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  };
+
   /** A new Ringmaster, not opened yet, on the same engine. */
   restart(): void {
     this.#life = this.#start();
     this.workers = undefined;
     this.closing = undefined;
     this.#down.clear();
+    this.passive.forget();
   }
 
   /** The worker that `pick` says, dead or alive; undefined where there is none. */
@@ -141,7 +151,9 @@ export class World {
         clock,
         count: this.workerCount,
         latencyMs: () => this.lagMs(),
-        apply: (report, act) => this.heed(() => act(), report.type === 'failed' ? report.stay : undefined),
+        apply: (report, act) =>
+          report.type === 'failed' && report.failure === 'failing' ? this.passive.heed(act) : act(),
+        failed: this.failed,
       });
   }
 
@@ -177,19 +189,6 @@ export class World {
     void pending.then(() => this.asking.delete(pending));
   }
 
-  /** A request failed for all that its sender knows by the replica's fault. */
-  blame({ lease }: Held, _how: 'erring' | 'silent'): void {
-    this.heed(() => lease.suspect(), lease.replica);
-  }
-
-  /** A request was answered as it should be. */
-  praise(_held: Held): void {}
-
-  /** Carries out what tells the fleet of requests that failed. */
-  heed(act: () => void, _whose: string | undefined): void {
-    act();
-  }
-
   /** From here on 503 is an answer. */
   trouble(): void {
     this.#troubledMs = this.clock.now();
@@ -216,12 +215,14 @@ export class World {
       if (state === 'gone') throw new Broken('ring', `${name} is gone, and a member`);
       if (state !== 'ready') {
         if (this.#down.size > 0 && address !== undefined) this.#down.delete(address.port);
+        this.passive.offRing(name);
         continue;
       }
       ready.push(name);
       if (address === undefined || engine.whose(address) !== name)
         throw new Broken('ring', `${name} is ready at an address that is not its own`);
       this.#mustAnswer(name, address.port, nowMs);
+      this.passive.onRing(name, address.port, nowMs);
     }
     if (!same(ready.sort(), fleet.ring.names))
       throw new Broken('ring', `ready are ${shown(ready)}, on the ring are ${shown(fleet.ring.names)}`);
@@ -276,11 +277,14 @@ export class World {
       this.#down.set(port, nowMs);
       return;
     }
+    // One that closes looks no more.
+    if (this.closing !== undefined) return;
     const toldMs = engine.toldMs(port);
     if (nowMs - sinceMs > NOTICED_MAX_MS)
       throw new Broken('noticed', `${name} is on the ring, and has not answered for ${nowMs - sinceMs} ms`);
-    if (toldMs === undefined || this.#goneMs >= toldMs) return;
-    if (nowMs - Math.max(toldMs, sinceMs) > TOLD_MAX_MS)
+    // What was told before it came onto the ring was told of one that nobody knew yet.
+    if (toldMs === undefined || toldMs < sinceMs || this.#goneMs >= toldMs) return;
+    if (nowMs - toldMs > TOLD_MAX_MS)
       throw new Broken('noticed', `${name} is on the ring ${nowMs - toldMs} ms after its end was told`);
   }
 
@@ -300,8 +304,7 @@ export class World {
     try {
       act();
     } catch (error) {
-      if (error instanceof Broken) this.#broken.push(error);
-      else this.breaks('bug', `an answer is ${String(error)}`);
+      this.failed(error);
     }
   }
 
