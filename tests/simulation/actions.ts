@@ -107,10 +107,10 @@ const ACTIONS = {
   nameTaken: ({ engine }, pick) => {
     if (engine.named(`r${pick % 5}`).length === 0) engine.foreign.add(`r${pick % 5}`);
   },
-  stray: ({ engine, clock }, pick) => {
-    if (engine.gone) return;
-    const name = `stray-${clock.now()}-${pick}`;
-    engine.plant({ name, order: pick, join: name, committed: pick % 2 === 0 });
+  stray: ({ engine }, pick) => {
+    const name = `stray-${pick % 3}`;
+    if (engine.gone || engine.named(name).length > 0) return;
+    engine.plant({ name, order: pick, join: `${name}-${pick}`, committed: pick % 2 === 0 });
   },
   calm,
   crash: (world, pick) => {

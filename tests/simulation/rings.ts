@@ -1,27 +1,26 @@
+import { hash32 } from '../../src/ring/hash.ts';
 import { Ring } from '../../src/ring/ring.ts';
 
-/** Rings of the same few names come again and again; each has some 170 KiB. */
-const RINGS_KEPT_MAX = 1000;
-
 /**
- * From here on each ring is made once: it is a function of the set of names alone, and making one costs more than all
- * else in a step. Returns the way back.
+ * From here on each ring is a toy: a function of the set of names alone, as a real one, but made in no time. A real one
+ * costs more than all else in a step, and tests/ring has its own tests. Returns the way back.
  */
-export function keepRings(): () => void {
-  const made = new Map<string, Ring>();
+export function toyRings(): () => void {
   const of = Ring.of;
-  Ring.of = (names, positionsOf) => {
-    if (positionsOf !== undefined) return of.call(Ring, names, positionsOf);
-    const key = [...names].sort().join(' ');
-    let ring = made.get(key);
-    if (ring === undefined) {
-      ring = of.call(Ring, key === '' ? [] : key.split(' '));
-      if (made.size >= RINGS_KEPT_MAX) made.clear();
-      made.set(key, ring);
-    }
-    return ring;
-  };
+  Ring.of = (names) => toy([...new Set(names)].sort());
   return () => {
     Ring.of = of;
   };
+}
+
+function toy(names: readonly string[]): Ring {
+  const preference = (key: string, limit = names.length): string[] => {
+    const weights = new Map(names.map((name) => [name, hash32(`${key}/${name}`)]));
+    return names.toSorted((a, b) => (weights.get(b) ?? 0) - (weights.get(a) ?? 0)).slice(0, limit);
+  };
+  return Object.assign(Object.create(Ring.prototype) as Ring, {
+    names,
+    preference,
+    owner: (key: string) => preference(key, 1)[0],
+  });
 }
