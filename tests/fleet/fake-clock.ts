@@ -49,8 +49,10 @@ export class FakeClock implements Clock {
         resolve();
       };
       const sleeper: Sleeper = { dueMs: this.#nowMs + ms, wake };
-      const after = this.#sleepers.findIndex((other) => other.dueMs > sleeper.dueMs);
-      this.#sleepers.splice(after === -1 ? this.#sleepers.length : after, 0, sleeper);
+      // From the end: most sleep longer than those who sleep already.
+      let after = this.#sleepers.length;
+      while (after > 0 && (this.#sleepers[after - 1] as Sleeper).dueMs > sleeper.dueMs) after--;
+      this.#sleepers.splice(after, 0, sleeper);
       signal?.addEventListener('abort', wake);
     });
   }
@@ -148,8 +150,8 @@ export class FakeClock implements Clock {
     this.#wakes++;
     if (++this.#wakesNow > WAKES_AT_ONE_TIME_MAX)
       throw new Error(`Somebody wakes for ever at ${dueMs} ms: a loop without a pause`);
-    const later = this.#sleepers.findIndex((sleeper) => sleeper.dueMs > dueMs);
-    const due = later === -1 ? this.#sleepers.length : later;
+    let due = 0;
+    while ((this.#sleepers[due]?.dueMs ?? Infinity) <= dueMs) due++;
     this.#sleepers[this.#tie(due)]?.wake();
   }
 }

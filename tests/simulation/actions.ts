@@ -28,6 +28,8 @@ const START_FAULTS: readonly StartFault[] = [
 /** Names that callers ask for, by the last digit of a pick; some are wrong, or one name in two spellings. */
 const NAMES: readonly string[] = ['r0', 'r1', 'r2', 'r3', 'R1', 'server-2', 'Server-4', 'r4', 'no good', '-'];
 const COUNTS: readonly number[] = [1, 1, 1, 2, 2, 3, 1, 2, 0, -1, 1.5, 4, 1, 1, 9];
+/** How long is waited for an add to be half done. */
+const AMID_MAX_MS = 400;
 const PICK_MAX = 10_000;
 /** From nothing at all to longer than a heartbeat's interval. */
 const GAPS_MS: readonly number[] = [0, 0, 1, 5, 20, 20, 100, 100, 500, 1500];
@@ -36,7 +38,7 @@ const ACTIONS = {
   add: (world, pick) => world.ask(wish(world, 'add', pick)),
   remove: (world, pick) => world.ask(wish(world, 'remove', pick)),
   burst: (world, pick) => {
-    const callers = pick % 16 === 0 ? CHANGES_WAITING_MAX + 6 : 2 + (pick % 5);
+    const callers = pick % 48 === 0 ? CHANGES_WAITING_MAX + 6 : 2 + (pick % 5);
     for (let i = 0; i < callers; i++)
       world.ask(wish(world, world.chance.happens(0.5) ? 'add' : 'remove', world.chance.below(PICK_MAX)));
   },
@@ -80,6 +82,7 @@ const ACTIONS = {
   health: (world, pick) =>
     running(world, pick, (one) => (one.health = HEALTHS[pick % HEALTHS.length] ?? 'well')),
   errs: (world, pick) => running(world, pick, (one) => (one.erring = !one.erring)),
+  networkSlow: (world, pick) => (world.slownessMs = pick % 400),
   networkLossy: (world, pick) => (world.loss = (pick % 5) / 8),
   engineGone: ({ engine }) => (engine.gone = true),
   engineBack: ({ engine }) => (engine.gone = false),
@@ -117,6 +120,13 @@ const ACTIONS = {
     die(world);
     reopen(world, pick);
   },
+  crashAmid: (world, pick) => {
+    world.ask({ verb: 'add', n: 2 + (pick % 2), hostnames: [] });
+    // Until some of them are members by what the engine holds, and others are not.
+    for (let ms = 0; ms < AMID_MAX_MS && !halfCommitted(world); ms++) world.clock.pass(1);
+    die(world);
+    reopen(world, pick >> 1);
+  },
   restart: (world, pick) => {
     close(world, true, pick % 3 === 0);
     reopen(world, pick >> 2);
@@ -140,7 +150,8 @@ const WEIGHTS: Partial<Record<Action, number>> = {
   burst: 1,
   // Crashes and calm are rare: most of what there is to find needs some time of trouble.
   calm: 0.7,
-  crash: 0.5,
+  crash: 0.4,
+  crashAmid: 0.2,
   restart: 0.25,
   stop: 0.25,
   engineGone: 0.6,
@@ -195,6 +206,16 @@ function running(world: World, pick: number, then: (one: Container) => unknown):
   if (one === undefined) return;
   world.trouble();
   then(one);
+}
+
+function halfCommitted({ engine, history }: World): boolean {
+  const joins = Map.groupBy(
+    engine.all().filter(({ spec }) => !history.names.includes(spec.name)),
+    ({ spec }) => spec.join,
+  );
+  return [...joins.values()].some(
+    (all) => all.some((one) => one.committed) && !all.every((one) => one.committed),
+  );
 }
 
 function faulty(act: (world: World) => unknown): (world: World) => void {

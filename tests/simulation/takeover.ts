@@ -1,3 +1,4 @@
+import { StartFailed } from '../../src/runtime/runtime.ts';
 import { granted, same, shown } from './history.ts';
 import { Broken } from './rule.ts';
 import { FIRST_MEMBERS, MEMBERS_MAX, START_TIMEOUT_MS, type World } from './world.ts';
@@ -29,6 +30,7 @@ export function calm(world: World): void {
   engine.removeMs = () => 0;
   engine.foreign.clear();
   world.loss = 0;
+  world.slownessMs = 0;
   world.faulty = false;
   world.lagMs = () => world.chance.below(8);
   for (const one of engine.all()) one.erring = false;
@@ -86,21 +88,29 @@ export function reopen(world: World, pick: number): void {
     opening.catch(() => {});
     world.clock.pass(world.chance.below(400));
     die(world);
-  } else if (pick % 4 === 1) {
-    const beganMs = world.clock.now();
-    const legacy = legacyOf(world, removing);
-    try {
-      finish(world, begin(world), legacy);
-      return;
-    } catch (error) {
-      if (error instanceof Broken || !world.troubledSince(beganMs)) throw error;
-      world.note(`it can't: ${String(error)}`);
-      close(world, true, false);
-    }
   }
-  calm(world);
+  if (pick % 4 !== 1) calm(world);
+  if (!attempt(world, removing, pick % 4 === 1)) {
+    close(world, true, false);
+    calm(world);
+    if (!attempt(world, removing, false))
+      throw new Broken('takeover', 'nothing is in its way, and it does not begin');
+  }
+}
+
+/** Gives whether it could begin; where nothing is in its way it must. */
+function attempt(world: World, removing: ReadonlySet<string>, inTrouble: boolean): boolean {
   const legacy = legacyOf(world, removing);
-  finish(world, begin(world), legacy);
+  try {
+    finish(world, begin(world), legacy);
+    return true;
+  } catch (error) {
+    // What the last one had sent may still take something away under the hands of this one.
+    const excused = inTrouble || error instanceof StartFailed;
+    if (error instanceof Broken || !excused) throw error;
+    world.note(`it can't: ${String(error)}`);
+    return false;
+  }
 }
 
 /** The first Ringmaster begins, with nothing there. */

@@ -60,11 +60,6 @@ export class Worker {
     this.#orders.send({ type: 'ring', ring });
   }
 
-  /** The latest copy that it is known to have put in force. */
-  get shown(): number {
-    return this.#shown;
-  }
-
   inForce(version: number): Promise<void> {
     if (!this.alive || this.#shown >= version) return Promise.resolve();
     return new Promise((resolve) => {
@@ -98,6 +93,8 @@ export class Worker {
 /** Worker processes that follow a fleet, as src/traffic/workers runs them, without the processes. */
 export class Workers implements Follower {
   readonly running: Worker[] = [];
+  /** The first copy that each member was in. */
+  readonly since = new Map<string, number>();
   readonly #options: WorkersOptions;
   readonly #unfollow: () => void;
   #ring = EMPTY_RING;
@@ -110,6 +107,7 @@ export class Workers implements Follower {
 
   swapped(ready: readonly ReadyReplica[]): void {
     this.#ring = nextCopy(this.#ring, ready);
+    for (const { name } of ready) if (!this.since.has(name)) this.since.set(name, this.#ring.version);
     for (const worker of this.running) if (worker.alive) worker.show(this.#ring);
   }
 
@@ -118,9 +116,9 @@ export class Workers implements Follower {
     await Promise.all(this.running.map((worker) => worker.inForce(version)));
   }
 
-  /** The copy that was made last. */
-  get ring(): RingCopy {
-    return this.#ring;
+  /** These are the members now. */
+  left(names: readonly string[]): void {
+    for (const name of this.since.keys()) if (!names.includes(name)) this.since.delete(name);
   }
 
   /** Another takes the place of that one. */

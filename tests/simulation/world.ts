@@ -1,4 +1,4 @@
-import type { Fleet, FleetOptions } from '../../src/fleet/fleet.ts';
+import type { Fleet, FleetOptions, ReplicaView } from '../../src/fleet/fleet.ts';
 import { FleetError } from '../../src/fleet/errors.ts';
 import { CHANGES_WAITING_MAX } from '../../src/fleet/queue.ts';
 import type { Log } from '../../src/log.ts';
@@ -70,6 +70,8 @@ export class World {
   faulty = false;
   /** Of heartbeats and requests, the part that gets lost. */
   loss = 0;
+  /** What one way of a heartbeat takes at most, beside what it takes always, in ms. */
+  slownessMs = 0;
   readonly #options: WorldOptions;
   readonly #down = new Map<number, number>();
   readonly #broken: Broken[] = [];
@@ -173,9 +175,9 @@ export class World {
       (names) =>
         this.#answer(fleet, () => {
           this.note(`${told(call)}: ${shown(names)}`);
-          this.#observe(names);
+          this.#observe(fleet.replicas());
           history.accepted(call, names);
-          this.#mustBeInForce();
+          this.#mustBeInForce(wish.verb === 'add' ? names.slice(-wish.n) : []);
           this.figures.accepted++;
         }),
       (error: unknown) =>
@@ -212,8 +214,8 @@ export class World {
       this.watch();
   }
 
-  /** What must hold at every moment. */
-  watch(): void {
+  /** What must hold at every moment; gives what the fleet shows. */
+  watch(): readonly ReplicaView[] {
     this.#unwatched = 0;
     this.#watchedRing = this.fleet.ring;
     const [broken] = this.#broken;
@@ -242,22 +244,19 @@ export class World {
     const onRing = fleet.ring.names;
     if (ready.length !== onRing.length || !ready.every((name) => onRing.includes(name)))
       throw new Broken('ring', `ready are ${shown(ready)}, on the ring are ${shown(onRing)}`);
-    if (!this.opening && this.closing === undefined) this.#observe(views.map(({ name }) => name));
+    if (!this.opening && this.closing === undefined) this.#observe(views);
+    return views;
   }
 
   /** What must hold after each step. */
   check(): void {
-    this.watch();
-    const views = this.fleet.replicas();
-    if (new Set(views.map(({ name }) => name.toLowerCase())).size < views.length)
-      throw new Broken('one of a name', `members are ${shown(views.map(({ name }) => name))}`);
-    if (
-      !same(
-        views.map(({ name }) => name),
-        this.fleet.names(),
-      )
-    )
-      throw new Broken('history', 'names() differ');
+    const views = this.watch();
+    for (const { replica, lost, leavingAtMs, at } of this.clients.held) {
+      if (lost || leavingAtMs !== undefined || at !== undefined) continue;
+      const state = views.find(({ name }) => name === replica)?.state;
+      if (state !== 'ready' && state !== 'draining')
+        throw new Broken('news', `a lease of ${replica} is not lost, and it is ${state ?? 'no member'}`);
+    }
     if (this.workers !== undefined || this.closing !== undefined) return;
     for (const { name, inFlight } of views) {
       let held = 0;
@@ -274,11 +273,18 @@ export class World {
     return this.engine.gone || this.engine.events !== 'told' || this.faulty || this.loss > 0;
   }
 
-  #observe(names: readonly string[]): void {
-    if (same(names, this.history.names)) return;
+  #observe(views: readonly ReplicaView[]): void {
+    const { names: known } = this.history;
+    if (views.length === known.length && views.every(({ name }, i) => name === known[i])) return;
+    const names = views.map(({ name }) => name);
     this.note(`members are ${shown(names)}`);
+    if (!same(names, this.fleet.names()))
+      throw new Broken('history', `and by another word ${shown(this.fleet.names())}`);
+    if (new Set(names.map((name) => name.toLowerCase())).size < names.length)
+      throw new Broken('one of a name', `members are ${shown(names)}`);
     this.history.observe(names);
     this.clients.left(names);
+    this.workers?.left(names);
   }
 
   #mustAnswer(name: string, port: number, nowMs: number): void {
@@ -304,13 +310,16 @@ export class World {
       throw new Broken('noticed', `${name} is on the ring ${nowMs - toldMs} ms after its end was told`);
   }
 
-  #mustBeInForce(): void {
+  #mustBeInForce(added: readonly string[]): void {
     const { workers } = this;
-    for (const worker of workers?.running ?? []) {
-      if (!worker.alive) continue;
-      const gone = worker.copy.stays.find(({ name }) => !this.history.names.includes(name));
+    for (const { alive, copy } of workers?.running ?? []) {
+      // One that has just begun makes no claims yet.
+      if (!alive || copy.version === 0) continue;
+      const gone = copy.stays.find(({ name }) => !this.history.names.includes(name));
       if (gone !== undefined)
         throw new Broken('follower', `${gone.name} has left, and a worker sends it requests`);
+      const late = added.find((name) => copy.version < (workers?.since.get(name) ?? 0));
+      if (late !== undefined) throw new Broken('follower', `${late} has joined, and a worker does not know`);
     }
   }
 
@@ -342,7 +351,7 @@ export class World {
         heartbeat: fakeHeartbeat({
           engine,
           clock,
-          latencyMs: () => 1 + this.chance.below(20),
+          latencyMs: () => 1 + this.chance.below(20 + this.slownessMs),
           lost: () => this.loss > 0 && this.chance.happens(this.loss),
         }),
         log,
