@@ -1,20 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import { connect } from 'node:net';
+import { raw } from './raw.ts';
 import { spawnRingmaster } from './spawned.ts';
 
 const PATIENCE_MS = 60_000;
-
-/** Sends bytes as they are and gives back all that comes until the connection ends. */
-function raw(url: string, bytes: string): Promise<string> {
-  const { hostname, port } = new URL(url);
-  return new Promise((resolve, reject) => {
-    let received = '';
-    const socket = connect(Number(port), hostname, () => socket.write(bytes));
-    socket.on('data', (chunk) => (received += chunk.toString('latin1')));
-    socket.on('end', () => resolve(received));
-    socket.on('error', reject);
-  });
-}
 
 describe('the control port', () => {
   // Each of these was a 500 and a line in the log that anybody could write there.

@@ -56,7 +56,8 @@ interface Explained {
 function explain({ code, error }: Thrown): Explained {
   if (error instanceof Refusal || error instanceof FleetError || error instanceof ForwardError) return error;
   if (code === 'PARSE') return { status: 400, message: 'The body is not JSON' };
-  if (code === 'VALIDATION' && isRequestValidation(error)) return { status: 400, message: wrongInput(error) };
+  if (code === 'VALIDATION' && isRequestValidation(error))
+    return { status: 400, message: wrongInput(error.type, error.all[0]?.path) };
   if (code === 'INVALID_COOKIE_SIGNATURE') return { status: 400, message: 'The cookie is not valid' };
   return { status: 500, message: 'Something went wrong inside Ringmaster: its log has the details' };
 }
@@ -84,8 +85,9 @@ const INPUT: ReadonlyMap<string, string> = new Map([
   ['hostnames', 'hostnames must be a list of texts'],
 ]);
 
-function wrongInput({ type, all }: RequestValidation): string {
-  const field = all[0]?.path?.split('/')[1] ?? '';
+/** What to say of the value at `path`, which is not what its schema says. */
+export function wrongInput(type: string, path: string | undefined): string {
+  const field = path?.split('/')[1] ?? '';
   const known = INPUT.get(field);
   if (known !== undefined) return known;
   if (type === 'body')

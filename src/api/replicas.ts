@@ -1,5 +1,8 @@
+import type { TSchema } from '@sinclair/typebox';
+import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { Elysia } from 'elysia';
 import type { Fleet } from '../fleet/fleet.ts';
+import { Refusal, wrongInput } from './errors.ts';
 import { bug, change, changed, failure, replicas } from './schemas.ts';
 
 const refused = {
@@ -32,6 +35,18 @@ const changeDetail = (summary: string, description: string) => ({
   security: [{}, { token: [] }],
 });
 
+/**
+ * The options of a route that takes such a body, checked before Elysia does so: its error shows the whole body again,
+ * indented, which for 40 KB of nested brackets took 12 s in which nothing else was served.
+ */
+function checkedBody<const T extends TSchema>(body: T) {
+  const schema = TypeCompiler.Compile(body);
+  const transform = ({ body: sent }: { readonly body: unknown }): void => {
+    if (!schema.Check(sent)) throw new Refusal(400, wrongInput('body', schema.Errors(sent).First()?.path));
+  };
+  return { parse: 'json', body, transform } as const;
+}
+
 /** Who is in: read it, add to it, remove from it. */
 export function replicasApi(fleet: Pick<Fleet, 'names' | 'add' | 'remove'>) {
   const state = (names: readonly string[]) => ({ N: names.length, replicas: [...names] });
@@ -43,8 +58,7 @@ export function replicasApi(fleet: Pick<Fleet, 'names' | 'add' | 'remove'>) {
       detail: detail('List the replicas', 'In joining order.'),
     })
     .post('/add', async ({ body: { n, hostnames = [] } }) => success(await fleet.add({ n, hostnames })), {
-      parse: 'json',
-      body: change('to add', 2, ['a']),
+      ...checkedBody(change('to add', 2, ['a'])),
       response: {
         200: changed('All are ready and on the ring', ['server-1', 'server-2', 'server-3', 'a', 'server-4']),
         ...refused,
@@ -60,8 +74,7 @@ export function replicasApi(fleet: Pick<Fleet, 'names' | 'add' | 'remove'>) {
       ),
     })
     .delete('/rm', async ({ body: { n, hostnames = [] } }) => success(await fleet.remove({ n, hostnames })), {
-      parse: 'json',
-      body: change('to remove', 1, ['a']),
+      ...checkedBody(change('to remove', 1, ['a'])),
       response: {
         200: changed('All are drained and gone', ['server-1', 'server-2', 'server-3', 'server-4']),
         ...refused,
