@@ -160,15 +160,16 @@ const VALUE_SHOWN_MAX_CHARS = 60;
 function refuse(name: string, value: string, allowed: string): never {
   const shown =
     value.length > VALUE_SHOWN_MAX_CHARS ? `${value.slice(0, VALUE_SHOWN_MAX_CHARS - 1)}…` : value;
-  throw new ConfigError(`${name}=${quoted(shown)} is not allowed: it must be ${allowed}`);
+  throw new ConfigError(`${name}=${printable(JSON.stringify(shown))} is not allowed: it must be ${allowed}`);
 }
 
 /**
- * A value with line breaks or escape codes must not write on the operator's terminal. JSON.stringify sees to the first
- * 32 characters, but leaves DEL, the C1 controls (U+009B begins an escape code), and what breaks or turns a line.
+ * A text as a terminal may show it: with escape codes or line breaks in it, it would write on the operator's screen.
+ * JSON.stringify sees to the first 32 characters, but leaves DEL, the C1 controls (U+009B begins an escape code), marks
+ * of direction, and what breaks or turns a line.
  */
-function quoted(value: string): string {
-  return JSON.stringify(value).replaceAll(
+export function printable(text: string): string {
+  return text.replaceAll(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
     (char) => `\\u{${(char.codePointAt(0) as number).toString(16)}}`,
   );

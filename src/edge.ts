@@ -2,7 +2,7 @@
  * The same app as a web-standard fetch handler, for runtimes that bring the listener: `deno serve -A src/edge.ts`.
  */
 import type { App } from './app.ts';
-import { parseConfig } from './config.ts';
+import { parseConfig, printable } from './config.ts';
 import { openLog } from './log.ts';
 import { openRingmaster } from './ringmaster.ts';
 
@@ -23,7 +23,7 @@ const app: Promise<App> = opening.then((ringmaster) => {
 app.catch((error: unknown) => {
   if (stopping.signal.aborted) return;
   process.stderr.write(
-    `Ringmaster could not start: ${error instanceof Error ? error.message : String(error)}\n`,
+    `Ringmaster could not start: ${printable(error instanceof Error ? error.message : String(error))}\n`,
   );
   process.exit(1);
 });

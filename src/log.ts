@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
-import type { Config } from './config.ts';
+import { printable, type Config } from './config.ts';
 
 /** What the rooms below need of a logger. */
 export interface Log {
@@ -12,11 +12,20 @@ export interface Log {
 
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
+/**
+ * For JSON.parse. What a replica says before it dies gets into the log, and must not write on the operator's screen:
+ * JSON alone leaves the C1 controls as they are. A stack keeps its lines.
+ */
+function visible(field: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  return field === 'stack' ? value.split('\n').map(printable).join('\n') : printable(value);
+}
+
 /** JSON lines on a pipe, for machines; one readable line each on a terminal. */
 export function openLog(level: Config['logLevel']): Log {
   if (process.stdout.isTTY !== true) return pino({ level, base: null });
   return pino(
-    { level, base: null },
+    { level, base: null, hooks: { streamWrite: (line) => `${JSON.stringify(JSON.parse(line, visible))}\n` } },
     pretty({ sync: true, singleLine: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' }),
   );
 }

@@ -1,6 +1,6 @@
 import type { App } from './app.ts';
 import { announce } from './announce.ts';
-import { ConfigError, parseConfig, type Config } from './config.ts';
+import { ConfigError, parseConfig, printable, type Config } from './config.ts';
 import { watchLineage } from './lineage.ts';
 import { openLog, type Log } from './log.ts';
 import { PortRefused, portRefused } from './port.ts';
@@ -109,6 +109,7 @@ async function shutDown(): Promise<void> {
 
 /** One line that says what to change, and the end. */
 function refuse(line: string): never {
-  process.stderr.write(`${line}\n`);
+  // What an engine or a build said may be part of it.
+  process.stderr.write(`${printable(line)}\n`);
   process.exit(1);
 }
