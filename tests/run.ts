@@ -39,8 +39,17 @@ const SUITES: readonly Suite[] = [
       );
     },
   },
+  { name: 'a network of its own', suffix: '.network.test.ts', missing: namespacesMissing },
   { name: 'containers', suffix: '.docker.test.ts', missing: engineMissing },
 ];
+
+/** Linux gives whoever may have one a network apart, where a test can have any address. */
+async function namespacesMissing(): Promise<string | undefined> {
+  const { exitCode } = await Bun.$`unshare --user --map-root-user --net ip link set lo up`.nothrow().quiet();
+  return exitCode === 0
+    ? undefined
+    : 'this user may not make a network namespace, or unshare or ip is missing';
+}
 
 async function engineMissing(): Promise<string | undefined> {
   try {
