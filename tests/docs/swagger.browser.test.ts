@@ -1,39 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
+import { openBrowser, type Browser } from '../browser.ts';
 import { spawnRingmaster, type Spawned } from '../spawned.ts';
 
 const PATIENCE_MS = 120_000;
-const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const OUTPUT = new URL('../../test-output/', import.meta.url).pathname;
 
 describe('the page to try the API', () => {
   let ringmaster: Spawned;
-  let profile: string;
-  let browser: BrowserContext;
+  let browser: Browser;
   let page: Page;
   const asked: string[] = [];
   const complaints: string[] = [];
 
   beforeAll(async () => {
     ringmaster = await spawnRingmaster({ RUNTIME: 'process' });
-    profile = await mkdtemp(join(tmpdir(), 'ringmaster-browser-'));
-    browser = await chromium.launchPersistentContext(profile, {
-      executablePath: CHROMIUM,
-      viewport: { width: 1200, height: 1000 },
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
-    page = await browser.newPage();
+    browser = await openBrowser();
+    page = await browser.context.newPage();
     page.on('request', (request) => asked.push(request.url()));
     page.on('console', (message) => {
       if (message.type() === 'error') complaints.push(message.text());
@@ -47,7 +30,6 @@ describe('the page to try the API', () => {
   afterAll(async () => {
     await browser?.close();
     await ringmaster?.end('SIGTERM');
-    if (profile !== undefined) await rm(profile, { recursive: true, force: true });
   }, PATIENCE_MS);
 
   /** Opens a call, fills in what it takes, presses Execute; gives status and body of the reply that is shown. */
