@@ -23,7 +23,7 @@ export const REPLIES: Readonly<Record<string, string>> = {
   '/field-bare-lf': `${OK}X-Evil: a\nSet-Cookie: b=c\r\n${EMPTY}`,
   '/field-nul': `${OK}X-Evil: a\0b\r\n${EMPTY}`,
   '/field-folded': `${OK}X-Evil: a\r\n Set-Cookie: b=c\r\n${EMPTY}`,
-  '/served-by': `${OK}X-Served-By: nobody\r\nX-Request-Id: ${IN_A_LINE}\r\n${EMPTY}`,
+  '/served-by': `${OK}X-Served-By: nobody\r\nX-Request-Id: ${IN_A_VALUE}\r\n${EMPTY}`,
   '/head-of-100-kib': `${OK}X-Evil: ${'a'.repeat(100 * KIB)}\r\n${EMPTY}`,
   '/head-of-10000-fields': `${OK}${'X-Evil: a\r\n'.repeat(10_000)}${EMPTY}`,
   '/two-lengths': `${OK}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`,
@@ -35,30 +35,28 @@ export const REPLIES: Readonly<Record<string, string>> = {
   '/redirect': `HTTP/1.1 302 Found\r\nLocation: http://evil.example/\r\n${EMPTY}`,
   '/cors': `${OK}Access-Control-Allow-Origin: *\r\n${EMPTY}`,
 };
-const INTERIM = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n';
-/** To `/pour`: a body of this size, as fast as it is taken. */
-export const POURED_BYTES = 256 * KIB * KIB;
-
+/** What begins like that, and then goes on like that. */
+const ENDLESS: Readonly<Record<string, readonly [start: string, more: string]>> = {
+  '/endless-interims': ['', 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(KIB)],
+  '/endless-value': [`${OK}X-Evil: `, 'a'.repeat(64 * KIB)],
+  '/endless-fields': [OK, 'X-Evil: a\r\n'.repeat(KIB)],
+};
 function serve(): void {
   const server = createServer((socket) => {
-    const pour = (text: string, times: number): void => {
-      let left = times;
-      const more = (): void => {
-        while (left-- > 0 && !socket.destroyed) if (!socket.write(text, 'latin1')) break;
-        if (left <= 0) socket.end();
-      };
-      socket.on('drain', more);
-      more();
+    /** The same bytes without end, as fast as they are taken. */
+    const pour = (text: string): void => {
+      while (!socket.destroyed) if (!socket.write(text, 'latin1')) break;
     };
     socket.on('error', () => {});
     socket.on('data', (bytes) => {
       const path = /^\S+ ([^ ?]+)/.exec(bytes.toString('latin1'))?.[1] ?? '';
       const reply = REPLIES[path];
       if (reply !== undefined) socket.end(reply, 'latin1');
-      else if (path === '/interims') pour(INTERIM, Number.POSITIVE_INFINITY);
-      else if (path === '/pour') {
-        socket.write(`${OK}Content-Length: ${POURED_BYTES}\r\n\r\n`);
-        pour('x'.repeat(64 * KIB), POURED_BYTES / (64 * KIB));
+      else if (ENDLESS[path] !== undefined) {
+        const [start, more] = ENDLESS[path];
+        socket.write(start);
+        socket.on('drain', () => pour(more));
+        pour(more);
       } else if (path === '/die') {
         process.stdout.write(`${HOSTILE}\n`);
         process.stderr.write(`${HOSTILE}\n`, () => process.exit(3));

@@ -116,9 +116,9 @@ describe('a page of another site', () => {
             const xhr = new XMLHttpRequest();
             xhr.open(method, url + path);
             xhr.setRequestHeader('content-type', 'application/json');
-            xhr.onload = () => outcomes.push('read');
-            xhr.onerror = () => outcomes.push('refused');
-            xhr.onloadend = () => resolve();
+            xhr.addEventListener('load', () => outcomes.push('read'));
+            xhr.addEventListener('error', () => outcomes.push('refused'));
+            xhr.addEventListener('loadend', () => resolve());
             xhr.send(body);
           });
         await viaXhr('POST', '/add');
