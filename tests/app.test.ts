@@ -10,6 +10,16 @@ describe('the control port', () => {
     ['no Host on HTTP/1.0', 'GET /heartbeat HTTP/1.0\r\n\r\n', 200],
     ['an empty Host', 'GET /rep HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n', 400],
     ['a Host that is none', 'GET /rep HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 400],
+    [
+      'a Host that makes no URL',
+      'GET /map_request?id=-1 HTTP/1.1\r\nHost: a:b\r\nConnection: close\r\n\r\n',
+      503,
+    ],
+    [
+      'a port that is none',
+      'GET /map_request?id=x HTTP/1.1\r\nHost: a:99999\r\nConnection: close\r\n\r\n',
+      400,
+    ],
     ['a path that is none', 'GET rep HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 400],
   ])(
     '%s is not our error',

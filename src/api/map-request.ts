@@ -13,7 +13,9 @@ const USUAL = /\?id=(0|[1-9]\d{0,14})$/;
 function idOf(url: string): string | undefined {
   const usual = USUAL.exec(url)?.[1];
   if (usual !== undefined && url.indexOf('?') === url.length - usual.length - '?id='.length) return usual;
-  const [key = '', ...others] = queryValues(new URL(url), 'id');
+  const query = url.includes('?') ? url.slice(url.indexOf('?')) : '';
+  // Of the rest nothing counts here, and its Host may be one that makes no URL.
+  const [key = '', ...others] = queryValues(new URL(query, 'http://localhost'), 'id');
   const id = Number(key);
   return others.length === 0 && Number.isSafeInteger(id) && String(id) === key ? key : undefined;
 }
