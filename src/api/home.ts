@@ -25,6 +25,10 @@ export function homeApi({ forwarder, peerOf }: ForwardOptions) {
           },
           { description: "The owning replica's own reply" },
         ),
+        400: failure(
+          'The request is none that can be sent on',
+          'A GET with a body cannot be forwarded: send it as POST',
+        ),
         ...bug,
         502: failure(
           'The replica that was asked broke off, and no other may be asked',

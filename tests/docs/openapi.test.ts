@@ -69,7 +69,7 @@ describe('the description of the API', () => {
 
   const statuses: Record<string, string[]> = {
     'GET /heartbeat': ['200'],
-    'GET /home': ['200', '500', '502', '503', '504'],
+    'GET /home': ['200', '400', '500', '502', '503', '504'],
     'GET /map_request': ['200', '400', '500', '503'],
     'GET /rep': ['200', '500'],
     'POST /add': ['200', '400', '401', '403', '409', '413', '415', '500', '503'],
