@@ -139,7 +139,7 @@ describe('what a replica says to its clients passes as it is', () => {
     [
       'redirects',
       '/redirect',
-      /^HTTP\/1\.1 302 Found\r\n(?:.*\r\n)*?location: http:\/\/evil\.example\/\r?$/i,
+      /^HTTP\/1\.1 302 Found\r\n(?:.*\r\n)*?location: http:\/\/evil\.example\/\r?$/im,
     ],
     ['permission for other origins', '/cors', /^access-control-allow-origin: \*\r?$/im],
   ])(

@@ -3,9 +3,9 @@ import { parseConfig } from '../../../src/config.ts';
 import { systemClock } from '../../../src/fleet/clock.ts';
 import { Fleet } from '../../../src/fleet/fleet.ts';
 import type { Log } from '../../../src/log.ts';
-import { startedNaming } from '../../../src/runtime/naming.ts';
-import type { Address, Instance, InstanceSpec, Runtime } from '../../../src/runtime/runtime.ts';
+import type { Address } from '../../../src/runtime/runtime.ts';
 import { openWorkers, type Workers } from '../../../src/traffic/workers/workers.ts';
+import { InstantRuntime } from '../../runtime/instant-runtime.ts';
 
 export const CLAIMING_WORKER = fileURLToPath(new URL('./claiming-worker.ts', import.meta.url));
 
@@ -13,57 +13,6 @@ export interface LogLine {
   readonly level: keyof Log;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
-}
-
-/** Replicas that are there when asked for, and do nothing; or that `serve` listens for. */
-class InstantRuntime implements Runtime {
-  readonly kind = 'process';
-  readonly durable = false;
-  readonly owns = true;
-  readonly naming = startedNaming;
-  readonly #held = new Map<string, Instance>();
-  readonly #serve: (name: string) => Address;
-  #wake = (): void => {};
-  #started = 0;
-
-  constructor(serve: (name: string) => Address) {
-    this.#serve = serve;
-  }
-
-  list(): Promise<Instance[]> {
-    return Promise.resolve([...this.#held.values()]);
-  }
-
-  start(spec: InstanceSpec): Promise<Instance> {
-    const id = `${++this.#started}`;
-    const started: Instance = { ...spec, id, state: 'running', address: this.#serve(spec.name) };
-    this.#held.set(spec.name, started);
-    return Promise.resolve(started);
-  }
-
-  commit(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  stop(name: string): Promise<void> {
-    this.#held.delete(name);
-    return Promise.resolve();
-  }
-
-  watch(wake: () => void): () => void {
-    this.#wake = wake;
-    return () => {};
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  /** Its instance ends by itself. */
-  kill(name: string): void {
-    this.#held.delete(name);
-    this.#wake();
-  }
 }
 
 export interface WorkersRigOptions {
