@@ -110,6 +110,7 @@ describe('the repository', () => {
       'Dockerfile',
       'LICENSE',
       'README.md',
+      'SECURITY.md',
       'bun.lock',
       'bunfig.toml',
       'docker-compose.yml',
