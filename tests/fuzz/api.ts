@@ -84,17 +84,24 @@ class Sender {
   }
 
   /** Undefined where no reply is to come. */
-  async send({ text, method, guarded, cut }: Probe): Promise<Answer | undefined> {
+  async send(one: Probe): Promise<Answer | undefined> {
     const [open, withToken] = this.#subject.ports;
-    const port = guarded ? withToken : open;
+    const port = one.guarded ? withToken : open;
     const kept = this.#kept.get(port);
     this.#kept.delete(port);
-    const client = kept !== undefined && kept.ended === undefined ? kept : await Client.open(port);
+    if (kept !== undefined && kept.ended === undefined) {
+      const answer = await this.#sendOn(kept, port, one);
+      // One that is closed just as it is used tells nothing of the request; were it acted on, it would be so twice, which shows.
+      if (answer?.status !== 0) return answer;
+    }
+    return this.#sendOn(await Client.open(port), port, one);
+  }
+
+  async #sendOn(client: Client, port: number, { text, method, cut }: Probe): Promise<Answer | undefined> {
     const receivedBytes = client.receivedBytes;
     client.write(Buffer.from(text, 'latin1'));
     if (cut) {
       await client.flushed;
-      // With the last that there is, so that what was understood of it is acted on before the next.
       client.shutdown();
       await client.end();
       client.close();
