@@ -31,6 +31,8 @@ import { findVantage, type Vantage } from './vantage.ts';
 
 /** Lines of a dead replica's output that go to the log. */
 const OUTPUT_KEPT_LINES = 10;
+/** And characters: a line may be of any length, and who dies again and again must not fill the log. */
+const OUTPUT_KEPT_CHARS = 2000;
 
 export interface DockerRuntimeOptions extends ReplicaOptions {
   readonly log: Log;
@@ -218,7 +220,7 @@ export class DockerRuntime implements Runtime {
       const container = this.#docker.getContainer(instance.id);
       const { State } = await call(container.inspect());
       const raw = await call(container.logs({ stdout: true, stderr: true, tail: OUTPUT_KEPT_LINES }));
-      const output = plainText(raw);
+      const output = plainText(raw).slice(-OUTPUT_KEPT_CHARS);
       this.#log.warn(
         { replica: instance.name, status: State.ExitCode, oomKilled: State.OOMKilled, output },
         'replica container ended',

@@ -238,6 +238,29 @@ describe('containers', () => {
     PATIENCE_MS,
   );
 
+  // What went wrong: ten lines were kept, and each may be of 16 KB as the engine counts them.
+  test(
+    'of what a replica said before it ended the log gets no more than the end',
+    async () => {
+      const told: object[] = [];
+      const talkative = await DockerRuntime.open(
+        options('talk', {
+          command: ['sh', '-c', 'head -c 300000 /dev/zero | tr "\\0" x; echo its last words'],
+          log: { ...silentLog, warn: (fields) => void told.push(fields) },
+        }),
+      );
+      await talkative.start(spec('a'), NEVER);
+      await eventually(async () => (await talkative.list())[0]?.state === 'ended');
+      await talkative.start(spec('a'), NEVER);
+      expect(told).toEqual([
+        expect.objectContaining({ output: expect.stringMatching(/^x{1900,2000}its last words$/) }),
+      ]);
+      await talkative.stop('a', 0);
+      await talkative.close(false);
+    },
+    PATIENCE_MS,
+  );
+
   test(
     'events are told again after the stream was lost',
     async () => {
