@@ -8,6 +8,8 @@ const PATIENCE_MS = 180_000;
 const CLUSTER = `sec-${process.pid}`;
 const TOKEN = 'correct-horse-battery';
 const BASE_IMAGE = 'oven/bun:1.4.5-slim';
+/** None that the image has by itself. */
+const REPLICA_PORT = '5005';
 const MIB = 1024 * 1024;
 const docker = new Docker();
 
@@ -32,6 +34,7 @@ describe('a replica’s container', () => {
       RUNTIME: 'docker',
       REPLICAS: '1',
       CLUSTER,
+      REPLICA_PORT,
       ADMIN_TOKEN: TOKEN,
       SOME_SECRET: TOKEN,
     });
@@ -61,8 +64,9 @@ describe('a replica’s container', () => {
         OpenStdin: false,
         AttachStdin: false,
         Healthcheck: { Test: ['NONE'] },
-        ExposedPorts: { '5000/tcp': {} },
       });
+      const { Config: image } = await docker.getImage(OWN_IMAGE).inspect();
+      expect(Config.ExposedPorts).toEqual({ ...image.ExposedPorts, [`${REPLICA_PORT}/tcp`]: {} });
       expect(Config.Labels).toMatchObject({
         'ringmaster.cluster': CLUSTER,
         'ringmaster.name': 'server-1',
@@ -120,7 +124,7 @@ describe('a replica’s container', () => {
       const { Config } = await inspect('server-1');
       const { Config: image } = await docker.getImage(OWN_IMAGE).inspect();
       const own = Config.Env.filter((one) => !(image.Env as string[]).includes(one));
-      expect(own.sort()).toEqual(['PORT=5000', 'SERVER_ID=server-1']);
+      expect(own.sort()).toEqual([`PORT=${REPLICA_PORT}`, 'SERVER_ID=server-1']);
       expect(JSON.stringify(await inspect('server-1'))).not.toContain(TOKEN);
       expect(await inside('cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline; env')).not.toContain(TOKEN);
     },
