@@ -32,7 +32,7 @@ const COUNTS: readonly number[] = [1, 1, 1, 2, 2, 3, 1, 2, 0, -1, 1.5, 4, 1, 1, 
 const AMID_MAX_MS = 400;
 const PICK_MAX = 10_000;
 /** From nothing at all to longer than a heartbeat's interval. */
-const GAPS_MS: readonly number[] = [0, 0, 1, 5, 20, 20, 100, 100, 500, 1500];
+const GAPS_MS: readonly number[] = [0, 0, 1, 5, 20, 20, 100, 100, 300, 1200];
 
 const ACTIONS = {
   add: (world, pick) => world.ask(wish(world, 'add', pick)),

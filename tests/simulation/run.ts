@@ -9,7 +9,7 @@ export const STEPS = 200;
 /** The longest back-off, a start that times out and the look in between. */
 const RECOVERY_MAX_MS = 30_000 + START_TIMEOUT_MS + 5000;
 /** How often is looked whether all is well again. */
-const RECOVERY_POLL_MS = 250;
+const RECOVERY_POLL_MS = 400;
 /** Changes that still wait when calm comes: each ends within its timeouts. */
 const ANSWERS_MAX_MS = 1_000_000;
 /** A change to a fleet that is well: a start, or a drain with nothing in flight, and some calls to the engine. */

@@ -141,9 +141,12 @@ function finish(world: World, opening: Promise<void>, legacy: Legacy): void {
   const first = Array.from({ length: FIRST_MEMBERS }, (_, i) => `server-${i + 1}`);
   // Where there are no members it begins with the first ones, and knows nothing of what it has removed before.
   if (legacy.must.length > 0 || !same(names, first)) {
-    for (const together of legacy.together)
-      if (together.some((name) => names.includes(name)) && !together.every((name) => names.includes(name)))
-        throw new Broken('takeover', `of ${shown(together)} only some are members: ${shown(names)}`);
+    for (const together of legacy.together) {
+      // One whose removal was on its way, as an add was being undone, is gone, whoever comes in.
+      const left = together.filter((name) => world.engine.named(name).length > 0);
+      if (left.some((name) => names.includes(name)) && !left.every((name) => names.includes(name)))
+        throw new Broken('takeover', `of ${shown(left)} only some are members: ${shown(names)}`);
+    }
     // A member that was just being started again may come in at the last moment.
     const made = names.find((name) => !legacy.held.has(name) && !history.names.includes(name));
     if (made !== undefined) throw new Broken('takeover', `${made} was not there, and is a member`);
