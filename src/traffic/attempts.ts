@@ -1,5 +1,13 @@
 import type { Lease } from '../fleet/member.ts';
-import { failureStatus, isComparable, isFree, shouldRetry, type Asked, type Failure } from './retry.ts';
+import {
+  failureStatus,
+  isComparable,
+  isFree,
+  shouldRetry,
+  type Asked,
+  type Failure,
+  type Verdict,
+} from './retry.ts';
 import type { RetryBudget } from './budget.ts';
 
 /** The attempts at one request that brought no reply. */
@@ -23,9 +31,9 @@ export class Attempts {
     if (!isFree(failure)) this.#counted++;
   }
 
-  /** Its failing reply is put aside for that of the next. */
-  putAside(lease: Lease): void {
-    this.#blamed.push(lease);
+  /** The reply of that lease's replica is put aside for that of the next. */
+  putAside(lease: Lease, verdict: Verdict): void {
+    if (verdict === 'fails') this.#blamed.push(lease);
   }
 
   /** One that is asked after them has done better. */
@@ -46,14 +54,14 @@ export class Attempts {
 
 /** What a reply tells that the client gets, of its own replica and of those before it. */
 export function judge(
-  failing: boolean,
+  verdict: Verdict,
   {
     lease,
     attempts,
     asked,
   }: { readonly lease: Lease; readonly attempts: Attempts | undefined; readonly asked: Asked },
 ): void {
-  if (!failing) attempts?.blame();
+  if (verdict === 'answers') attempts?.blame();
   // Where it could have been compared, and was with no better, or there is no other: it may be the request's own fault.
-  else if (!isComparable(asked)) lease.failed();
+  else if (verdict === 'fails' && !isComparable(asked)) lease.failed();
 }

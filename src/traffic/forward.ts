@@ -10,8 +10,7 @@ import { keyOf } from './key.ts';
 import { passOn } from './pass-on.ts';
 import { Patience } from './patience.ts';
 import { Flight, Place } from './place.ts';
-import { isComparable, isFailing, isIdempotent, type Asked, type Failure } from './retry.ts';
-import { Pace } from './silence.ts';
+import { isComparable, isIdempotent, verdictOf, type Asked, type Failure, type Verdict } from './retry.ts';
 import { Trust } from './trust.ts';
 import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
 
@@ -59,7 +58,6 @@ export class Forwarder {
   /** Instances that have answered, to which there may be kept connections. */
   readonly #answered = new WeakSet<Address>();
   readonly #flights = new WeakMap<Address, Flight>();
-  readonly #pace = new Pace();
   #inFlight = 0;
 
   constructor(options: ForwarderOptions) {
@@ -148,7 +146,7 @@ export class Forwarder {
 
   /** Undefined where there is none; then the lease is released. */
   #placeOf(lease: Lease): Place | undefined {
-    const flight = this.#flights.get(lease.address) ?? new Flight(this.#pace);
+    const flight = this.#flights.get(lease.address) ?? new Flight();
     this.#flights.set(lease.address, flight);
     if (flight.inFlight < this.#options.config.replicaInFlightMax) return new Place(lease, flight);
     lease.release();
@@ -156,7 +154,7 @@ export class Forwarder {
   }
 
   /** The place at another replica that a failing reply is to be compared with, where there is one; see isComparable. */
-  #another(message: Message, { lease }: Place): Place | undefined {
+  #another(message: Message, { lease }: Place, verdict: Verdict): Place | undefined {
     const { key, attempts } = message;
     const asked = this.#asked(message);
     if (!isComparable(asked)) return undefined;
@@ -166,7 +164,7 @@ export class Forwarder {
     const place = next === undefined ? undefined : this.#placeOf(next);
     if (place === undefined) return undefined;
     if (attempts.mayGoOn(asked, this.#budget, performance.now())) {
-      attempts.putAside(lease);
+      attempts.putAside(lease, verdict);
       return place;
     }
     place.release();
@@ -186,8 +184,7 @@ export class Forwarder {
       attempt.abort();
     };
     const onClientGone = (): void => attempt.abort();
-    if (body === undefined) place.asked(performance.now());
-    const patience = new Patience(place, config.replyHeaderTimeoutMs, () => giveUp('silent'));
+    const patience = new Patience(config.replyHeaderTimeoutMs, () => giveUp('silent'));
     lease.onLost = () => {
       // Only what may go elsewhere is called off when its replica leaves the ring: the rest has nowhere better to be.
       if (isIdempotent(method) && (body?.whole ?? true)) giveUp('lost');
@@ -211,22 +208,21 @@ export class Forwarder {
         attempt.signal,
       );
       patience.end();
-      place.replied(performance.now());
       this.#answered.add(lease.address);
       const { status } = reply;
       // Replicas can send what Response does not know, such as 999. Past this nothing can throw but a read.
       if (status < 200 || status > 599) throw new UpstreamError(false);
-      const failing = isFailing(status);
-      const another = failing ? this.#another(message, place) : undefined;
+      const verdict = verdictOf(status, reply.headers.has('retry-after'));
+      const another = verdict === 'answers' ? undefined : this.#another(message, place, verdict);
       if (another !== undefined) {
         void reply.body?.cancel().catch(() => {});
         attempt.abort();
         place.release();
         return another;
       }
-      judge(failing, { lease, attempts: message.attempts, asked: this.#asked(message) });
+      judge(verdict, { lease, attempts: message.attempts, asked: this.#asked(message) });
       const onWhole = (): void => {
-        if (!failing) lease.answered();
+        if (verdict === 'answers') lease.answered();
       };
       return await passOn({ reply, method, requestId: message.requestId, place, attempt, onWhole });
     } catch (error) {

@@ -1,34 +1,18 @@
 import type { Lease } from '../fleet/member.ts';
-import { Silence, type Pace } from './silence.ts';
 
-/** What is in flight at one instance. */
+/** What is in flight at one instance; who wants to know more of it than a number listens. */
 export class Flight {
   /** Requests that hold a place here. */
   inFlight = 0;
-  readonly #silence = new Silence();
 
-  constructor(readonly pace: Pace) {}
-
-  /** As Silence has it of all that wait here. */
-  get silentSinceMs(): number {
-    return this.#silence.sinceMs;
-  }
-
-  /** A request of that lease is sent. */
-  asked(_lease: Lease, nowMs: number): void {
-    this.#silence.asked(nowMs);
-  }
+  /** A request is sent. */
+  asked(_nowMs: number): void {}
 
   /** A reply begins to a request that was sent then. */
-  replied(askedMs: number, nowMs: number): void {
-    this.pace.replied(nowMs - askedMs, nowMs);
-    this.#silence.replied(nowMs);
-  }
+  replied(_askedMs: number, _nowMs: number): void {}
 
   /** A request that was sent waits no more, for another reason. */
-  left(): void {
-    this.#silence.left();
-  }
+  left(): void {}
 
   /** A place is free again. */
   vacated(): void {}
@@ -55,7 +39,7 @@ export class Place<In extends Flight = Flight> {
   asked(nowMs: number): void {
     if (this.#askedMs >= 0) return;
     this.#askedMs = nowMs;
-    this.flight.asked(this.lease, nowMs);
+    this.flight.asked(nowMs);
   }
 
   /** The reply begins. */

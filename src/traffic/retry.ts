@@ -57,9 +57,17 @@ export function isComparable({ method, bodyWhole, retries }: Asked): boolean {
   return bodyWhole && retries > 0 && SAFE.has(method);
 }
 
-/** Whether a reply of that status is to be compared with another replica's, where there is one. */
-export function isFailing(status: number): boolean {
-  return FAILING.has(status);
+/** What a reply tells of its replica. */
+export type Verdict =
+  | 'answers'
+  /** It speaks against it. */
+  | 'fails'
+  /** It turns away what is too much for it, and says when to come back (RFC 9110, section 15.6.4): that is no fault. */
+  | 'sheds';
+
+export function verdictOf(status: number, retryAfter: boolean): Verdict {
+  if (!FAILING.has(status)) return 'answers';
+  return status === 503 && retryAfter ? 'sheds' : 'fails';
 }
 
 /** Whether the attempt cost nothing, neither time nor a byte sent, so that it is not counted. */

@@ -1,6 +1,7 @@
 /**
  * Silence: a replica that takes requests and answers none of them, though it answers its heartbeats. To wait for the
  * timeout of each request would take long, since that has to be enough for the slowest; how slow replies are is seen.
+ * Whether it is silence, or work that takes its time for once, a second opinion tells.
  */
 
 /** Requests that wait at one instance, at least, for its silence to mean something. */
@@ -31,7 +32,7 @@ export class Pace {
     if (tookMs > this.#slowestMs) this.#slowestMs = tookMs;
   }
 
-  /** A silence that lasts for so long, in ms, is no slowness any more. Infinity where too little is known. */
+  /** A silence that lasts for so long, in ms, is worth a second opinion. Infinity where too little is known. */
   get silenceMaxMs(): number {
     if (this.#replies < REPLIES_MIN) return Number.POSITIVE_INFINITY;
     return Math.max(SILENCE_MIN_MS, SLOWEST_FACTOR * Math.max(this.#slowestMs, this.#slowestBeforeMs));

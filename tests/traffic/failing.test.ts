@@ -59,6 +59,15 @@ describe('a failing reply to a safe request', () => {
     expect(told(balancer)).toEqual(['r0 failed 0 answered 0']);
   });
 
+  test('of 503 with Retry-After is put to the next, too, and nobody is to blame: it sheds what is too much', async () => {
+    const shedding: Answer = ({ socket }) =>
+      void socket.write('HTTP/1.1 503 Full\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n');
+    await using balancer = await Balancer.open([shedding, replying(200)]);
+    expect(await asked(balancer)).toEqual([200, 'r1']);
+    expect(await asked(balancer, 'POST')).toEqual([503, 'r0']);
+    expect(balancer.leases.every(({ failures }) => failures === 0)).toBe(true);
+  });
+
   test('with RETRIES=0 is passed on, and speaks against its replica', async () => {
     await using balancer = await Balancer.open([replying(500), replying(200)], { retries: 0 });
     expect(await asked(balancer)).toEqual([500, 'r0']);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import {
   failureStatus,
   isComparable,
-  isFailing,
+  verdictOf,
   isIdempotent,
   shouldRetry,
   type Failure,
@@ -69,9 +69,12 @@ test.each([
 });
 
 describe('a failing reply', () => {
-  test('is 500, 502, 503 or 504', () => {
+  test('is 500, 502, 503 or 504; 503 with Retry-After turns away what is too much', () => {
     const statuses = Array.from({ length: 900 }, (_, i) => 100 + i);
-    expect(statuses.filter(isFailing)).toEqual([500, 502, 503, 504]);
+    expect(statuses.filter((status) => verdictOf(status, false) === 'fails')).toEqual([500, 502, 503, 504]);
+    expect(statuses.filter((status) => verdictOf(status, true) === 'fails')).toEqual([500, 502, 504]);
+    expect(statuses.filter((status) => verdictOf(status, true) === 'sheds')).toEqual([503]);
+    expect(statuses.filter((status) => verdictOf(status, false) === 'sheds')).toEqual([]);
   });
 
   const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);

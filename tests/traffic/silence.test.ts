@@ -1,8 +1,7 @@
-import { describe, expect, jest, test } from 'bun:test';
-import { Patience } from '../../src/traffic/patience.ts';
-import { Flight, Place } from '../../src/traffic/place.ts';
+import { describe, expect, test } from 'bun:test';
+import { Place } from '../../src/traffic/place.ts';
 import { Deadlines } from '../../src/traffic/relay/deadlines.ts';
-import { Pools, type Pool } from '../../src/traffic/relay/pool.ts';
+import { Pools } from '../../src/traffic/relay/pool.ts';
 import { Pace, Silence } from '../../src/traffic/silence.ts';
 import { CountedLease } from './balancer.ts';
 
@@ -69,160 +68,111 @@ describe('a silence', () => {
   });
 });
 
-/** The same of both ports: requests to one instance, which is silent from then on, and time. */
-interface Ground {
-  readonly lease: CountedLease;
-  readonly pace: Pace;
-  ask(): { replied(): void; left(): void };
-  advance(ms: number): void;
-  end(): void;
-}
+/** Requests to one instance, and time. */
+class Ground implements Disposable {
+  #nowMs = 0;
+  silences = 0;
+  readonly #deadlines = new Deadlines(() => this.#nowMs);
+  readonly pools = new Pools(
+    () => {},
+    this.#deadlines,
+    { upstreamsMax: 100, connectTimeoutMs: 1000, replicaInFlightMax: 100 },
+    () => this.silences++,
+  );
+  readonly #lease = new CountedLease('key', 'r0', { host: '10.0.0.1', port: 1 });
+  readonly pool = this.pools.of(this.#lease.address);
 
-function relayGround(): Ground {
-  let nowMs = 0;
-  const deadlines = new Deadlines(() => nowMs);
-  const limits = { upstreamsMax: 100, connectTimeoutMs: 1000, replicaInFlightMax: 100 };
-  const pools = new Pools(() => {}, deadlines, limits);
-  const lease = new CountedLease('key', 'r0', { host: '10.0.0.1', port: 1 });
-  const pool: Pool = pools.of(lease.address);
-  return {
-    lease,
-    pace: pools.pace,
-    ask() {
-      const place = new Place(lease, pool);
-      place.asked(deadlines.nowMs);
-      return {
-        replied() {
-          place.replied(deadlines.nowMs);
-          place.release();
-        },
-        left: () => place.release(),
-      };
-    },
-    advance(ms) {
-      for (const end = nowMs + ms; nowMs < end;) {
-        nowMs += 100;
-        deadlines.look();
-      }
-    },
-    end: () => deadlines.close(),
-  };
-}
+  get pace(): Pace {
+    return this.pools.pace;
+  }
 
-function forwardGround(): Ground {
-  jest.useFakeTimers();
-  const pace = new Pace();
-  const flight = new Flight(pace);
-  const lease = new CountedLease('key', 'r0', { host: '10.0.0.1', port: 1 });
-  return {
-    lease,
-    pace,
-    ask() {
-      const place = new Place(lease, flight);
-      place.asked(performance.now());
-      const patience = new Patience(place, 30_000, () => {});
-      return {
-        replied() {
-          patience.end();
-          place.replied(performance.now());
-          place.release();
-        },
-        left() {
-          patience.end();
-          place.release();
-        },
-      };
-    },
-    advance(ms) {
-      for (let passed = 0; passed < ms; passed += 100) jest.advanceTimersByTime(100);
-    },
-    end: () => void jest.useRealTimers(),
-  };
-}
+  ask(): { replied(): void; left(): void } {
+    const place = new Place(this.#lease, this.pool);
+    place.asked(this.#nowMs);
+    return {
+      replied: () => {
+        place.replied(this.#nowMs);
+        place.release();
+      },
+      left: () => place.release(),
+    };
+  }
 
-describe.each([
-  ['the relay', relayGround],
-  ['port 5000', forwardGround],
-])('a replica that falls silent, by %s', (_, open) => {
-  const grounded = (act: (ground: Ground) => void) => () => {
-    const ground = open();
-    try {
-      act(ground);
-    } finally {
-      ground.end();
+  asked(times: number): { replied(): void; left(): void }[] {
+    return Array.from({ length: times }, () => this.ask());
+  }
+
+  advance(ms: number): void {
+    for (const end = this.#nowMs + ms; this.#nowMs < end;) {
+      this.#nowMs += 100;
+      this.#deadlines.look();
     }
-  };
+  }
 
-  test(
-    'is reported when enough requests wait for longer than any of late, and again',
-    grounded(({ lease, pace, ask, advance }) => {
-      known(pace, 10);
-      const asked = Array.from({ length: ENOUGH }, ask);
-      advance(SILENCE_MS - 300);
-      expect(lease.silences).toBe(0);
-      advance(600);
-      expect(lease.silences).toBeGreaterThan(0);
-      const before = lease.silences;
-      advance(SILENCE_MS + 300);
-      expect(lease.silences).toBeGreaterThan(before);
-      for (const one of asked) one.left();
-    }),
-  );
+  [Symbol.dispose](): void {
+    this.#deadlines.close();
+  }
+}
 
-  test(
-    'is not where fewer wait, however long',
-    grounded(({ lease, pace, ask, advance }) => {
-      known(pace, 10);
-      const asked = Array.from({ length: ENOUGH - 1 }, ask);
-      advance(20_000);
-      expect(lease.silences).toBe(0);
-      for (const one of asked) one.left();
-    }),
-  );
-
-  test(
-    'is not where one is answered now and then',
-    grounded(({ lease, pace, ask, advance }) => {
-      known(pace, 10);
-      const asked = Array.from({ length: 2 * ENOUGH }, ask);
-      for (let i = 0; i < ENOUGH; i++) {
-        advance(SILENCE_MS - 300);
-        asked.pop()?.replied();
-      }
-      expect(lease.silences).toBe(0);
-      for (const one of asked) one.left();
-    }),
-  );
-
-  test(
-    'is not where replies are known to be slow, or nothing is known of them',
-    grounded(({ lease, pace, ask, advance }) => {
-      const asked = Array.from({ length: ENOUGH }, ask);
-      advance(10_000);
-      known(pace, 1500);
-      advance(10_000);
-      expect(lease.silences).toBe(0);
-      for (const one of asked) one.left();
-    }),
-  );
-});
-
-test('a pool without requests and connections is forgotten, and its deadline with it', () => {
-  let nowMs = 0;
-  const deadlines = new Deadlines(() => nowMs);
-  const pools = new Pools(() => {}, deadlines, {
-    upstreamsMax: 100,
-    connectTimeoutMs: 1000,
-    replicaInFlightMax: 100,
+describe('a replica that falls silent', () => {
+  test('is doubted when enough requests wait for longer than any of late, and again', () => {
+    using ground = new Ground();
+    known(ground.pace, 10);
+    ground.asked(ENOUGH);
+    ground.advance(SILENCE_MS - 100);
+    expect(ground.silences).toBe(0);
+    ground.advance(300);
+    expect(ground.silences).toBe(1);
+    ground.advance(SILENCE_MS + 300);
+    expect(ground.silences).toBe(2);
   });
-  const address = { host: '10.0.0.1', port: 1 };
-  const pool = pools.of(address);
-  const lease = new CountedLease('key', 'r0', address);
-  known(pools.pace, 10);
-  pools.forgetIfEmpty(pool);
-  expect(pools.of(address)).not.toBe(pool);
-  for (let i = 0; i < ENOUGH; i++) pool.asked(lease, nowMs);
-  for (; nowMs < 10_000; nowMs += 100) deadlines.look();
-  expect(lease.silences).toBe(0);
-  deadlines.close();
+
+  test('is not where fewer wait, however long', () => {
+    using ground = new Ground();
+    known(ground.pace, 10);
+    ground.asked(ENOUGH - 1);
+    ground.advance(20_000);
+    expect(ground.silences).toBe(0);
+  });
+
+  test('is not where one is answered now and then', () => {
+    using ground = new Ground();
+    known(ground.pace, 10);
+    const asked = ground.asked(2 * ENOUGH);
+    for (let i = 0; i < ENOUGH; i++) {
+      ground.advance(SILENCE_MS - 300);
+      asked.pop()?.replied();
+    }
+    expect(ground.silences).toBe(0);
+  });
+
+  test('is not where too few are left', () => {
+    using ground = new Ground();
+    known(ground.pace, 10);
+    const asked = ground.asked(ENOUGH);
+    ground.advance(SILENCE_MS - 300);
+    asked.pop()?.left();
+    ground.advance(20_000);
+    expect(ground.silences).toBe(0);
+  });
+
+  test('is not where replies are known to be slow, or nothing is known of them', () => {
+    using ground = new Ground();
+    ground.asked(ENOUGH);
+    ground.advance(10_000);
+    known(ground.pace, 1500);
+    ground.advance(10_000);
+    expect(ground.silences).toBe(0);
+  });
+
+  test('is forgotten when it has neither requests nor connections', () => {
+    using ground = new Ground();
+    known(ground.pace, 10);
+    const { pool, pools } = ground;
+    for (const one of ground.asked(ENOUGH)) one.left();
+    expect(pools.of(pool.address)).not.toBe(pool);
+    for (let i = 0; i < ENOUGH; i++) pool.asked(0);
+    ground.advance(20_000);
+    expect(ground.silences).toBe(0);
+  });
 });

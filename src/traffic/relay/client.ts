@@ -53,6 +53,11 @@ export class ClientConnection extends Wire {
     context.deadlines.add(this);
   }
 
+  /** The request that is under way. */
+  get exchange(): Exchange | undefined {
+    return this.#exchange;
+  }
+
   /** Whether no further request can come after the one under way. */
   get ending(): boolean {
     return this.#ended && this.#ahead === undefined;

@@ -9,7 +9,8 @@ import { Trust } from '../trust.ts';
 import { RetryBudget } from '../budget.ts';
 import { Deadlines } from './deadlines.ts';
 import { KnownRequests } from './known-heads.ts';
-import { Pools, type Dial } from './pool.ts';
+import type { ClientConnection } from './client.ts';
+import { Pools, type Dial, type Pool } from './pool.ts';
 import { Sender } from './request-fields.ts';
 import { RequestIds } from './request-id.ts';
 import { ascii, Scratch } from './scratch.ts';
@@ -71,6 +72,7 @@ export class RelayContext {
   readonly budget: RetryBudget;
   readonly trust: Trust;
   readonly pools: Pools;
+  readonly clients = new Set<ClientConnection>();
   /** Whether connections end after the reply that is under way. */
   stopping = false;
   readonly #keyed: KeyedHead;
@@ -90,7 +92,13 @@ export class RelayContext {
     const keyInFields = config.hashKey.some(({ from }) => from === 'header' || from === 'cookie');
     this.knownRequests = keyInFields ? undefined : new KnownRequests();
     this.#keyed = new KeyedHead(this.requestHead, this.trust);
-    this.pools = new Pools(dial, this.deadlines, { ...config, upstreamsMax });
+    this.pools = new Pools(dial, this.deadlines, { ...config, upstreamsMax }, (pool) => this.#doubt(pool));
+  }
+
+  /** Has one request that waits there put to another replica, unless one is already. */
+  #doubt(pool: Pool): void {
+    for (const { exchange } of this.clients) if (exchange?.isDoubting(pool) === true) return;
+    for (const { exchange } of this.clients) if (exchange?.doubt(pool) === true) return;
   }
 
   /** Most connections come from the same few addresses. */

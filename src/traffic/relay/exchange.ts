@@ -5,7 +5,15 @@ import type { RequestHead } from '../http1/request-head.ts';
 import type { ReplyHead } from '../http1/reply-head.ts';
 import { Attempts, judge } from '../attempts.ts';
 import { Place } from '../place.ts';
-import { isComparable, isFailing, isFree, isIdempotent, type Asked, type Failure } from '../retry.ts';
+import {
+  isComparable,
+  isFree,
+  isIdempotent,
+  verdictOf,
+  type Asked,
+  type Failure,
+  type Verdict,
+} from '../retry.ts';
 import type { ClientConnection } from './client.ts';
 import type { RelayContext } from './context.ts';
 import { knownReply, type KnownReply, type KnownRequest } from './known-heads.ts';
@@ -16,6 +24,7 @@ import { RequestBody } from './request-body.ts';
 import { keptRequestId, writeRequestHead } from './request-fields.ts';
 import { KeptId, type MadeId, type RequestId } from './request-id.ts';
 import { Tunnel } from './tunnel.ts';
+import { SecondOpinion } from './second-opinion.ts';
 import type { Parting, Upstream, UpstreamUser } from './upstream.ts';
 
 /** The piece that a head came in is held as long as the exchange lasts; of a larger one the head alone. */
@@ -61,6 +70,8 @@ export class Exchange implements UpstreamUser {
   /** Undefined until one fails. */
   #attempts: Attempts | undefined;
   #place: Place<Pool> | undefined;
+  /** Asked for while the replica is silent. */
+  #opinion: SecondOpinion | undefined;
   #upstream: Upstream | undefined;
   /** Whether the connection was kept from an exchange before. */
   #reused = false;
@@ -214,6 +225,7 @@ export class Exchange implements UpstreamUser {
       return this.#passReply(received, 0);
     }
     this.#replyBegan = true;
+    if (this.#opinion !== undefined) this.#settle();
     const place = this.#place;
     const known = place?.flight.knownReply;
     if (
@@ -289,7 +301,7 @@ export class Exchange implements UpstreamUser {
   }
 
   /** Puts a request that got a failing reply to the next replica, where that would tell; see isComparable. False where it can't be. */
-  #asksAnother(): boolean {
+  #asksAnother(verdict: Verdict): boolean {
     const { claim, budget, deadlines } = this.#context;
     const [place, upstream, asked] = [this.#place, this.#upstream, this.#asked];
     if (place === undefined || !this.requestDone || this.#interim > 0 || !isComparable(asked)) return false;
@@ -308,11 +320,45 @@ export class Exchange implements UpstreamUser {
     }
     upstream?.leave('cut');
     place.release();
-    this.#attempts.putAside(place.lease);
+    this.#attempts.putAside(place.lease, verdict);
     this.#stale = false;
     this.#connect(next);
     if (this.#reused) this.connected();
     return true;
+  }
+
+  /** Whether this request was put to another replica, since the one of that pool is silent. */
+  isDoubting(pool: Pool): boolean {
+    return this.#opinion !== undefined && this.#place?.flight === pool;
+  }
+
+  /** Puts this request to another replica as well, to see whether the one of that pool is silent for a reason. False where it can't be. */
+  doubt(pool: Pool): boolean {
+    const { claim, pools, config, budget, deadlines } = this.#context;
+    const place = this.#place;
+    const waits = this.#phase === 'head' && place?.flight === pool && this.#body === undefined;
+    if (!waits || this.#replyBegan || !isComparable(this.#asked)) return false;
+    const lease = claim(this.#key, new Set([...(this.#attempts?.tried ?? []), place.lease.replica]));
+    if (lease === undefined) return false;
+    const other = pools.of(lease.address);
+    const room = other.inFlight < config.replicaInFlightMax && !other.answersNobody && pools.hasRoom(other);
+    if (!room || !budget.withdraw(deadlines.nowMs)) {
+      lease.release();
+      pools.forgetIfEmpty(other);
+      return false;
+    }
+    const [requestId, bytes, start] = [this.#requestId, this.#headBytes, this.#headStart];
+    const waiting = { method: this.method, sender: this.#client.sender, requestId, bytes, start };
+    this.#opinion = new SecondOpinion(this.#context, waiting, new Place(lease, other), () => {
+      if (this.#place === place) place.lease.failing();
+    });
+    return true;
+  }
+
+  /** The replica's own word is there, or is not waited for any more. */
+  #settle(): void {
+    this.#opinion?.end();
+    this.#opinion = undefined;
   }
 
   get #asked(): Asked {
@@ -320,11 +366,11 @@ export class Exchange implements UpstreamUser {
   }
 
   /** The client gets this reply. */
-  #judge(failing: boolean): void {
-    this.#answers = !failing;
+  #judge(verdict: Verdict): void {
+    this.#answers = verdict === 'answers';
     const lease = this.#place?.lease;
-    if (lease !== undefined && (failing || this.#attempts !== undefined))
-      judge(failing, { lease, attempts: this.#attempts, asked: this.#asked });
+    if (lease !== undefined && (!this.#answers || this.#attempts !== undefined))
+      judge(verdict, { lease, attempts: this.#attempts, asked: this.#asked });
   }
 
   /** The reply is whole, or can't be seen to be. */
@@ -408,7 +454,10 @@ export class Exchange implements UpstreamUser {
       if (status === SWITCHING_PROTOCOLS) return this.#switch(bytes, end);
       if (status >= 200) {
         this.#place?.replied(this.#context.deadlines.nowMs);
-        if (isFailing(status) && this.#asksAnother()) return;
+        const retryAfter = status === 503 && replyHead.fields.find('retry-after', ', ') !== undefined;
+        const verdict = verdictOf(status, retryAfter);
+        if (verdict !== 'answers' && this.#asksAnother(verdict)) return;
+        this.#judge(verdict);
         return this.#replyBegins(bytes, end);
       }
       if (++this.#interim > INTERIM_REPLIES_MAX) return this.#badReply('too many interim replies');
@@ -469,7 +518,7 @@ export class Exchange implements UpstreamUser {
     const { scratch } = this.#context;
     this.#place?.replied(this.#context.deadlines.nowMs);
     // A failing reply is never noted.
-    this.#judge(false);
+    this.#judge('answers');
     this.#beginReply(known, NONE);
     this.#clientPersists = true;
     scratch.reset();
@@ -479,7 +528,6 @@ export class Exchange implements UpstreamUser {
 
   #replyBegins(bytes: Buffer, at: number): void {
     const { scratch, replyHead, stopping } = this.#context;
-    this.#judge(isFailing(replyHead.status));
     const reply = this.#beginReply(replyHead, replyHead.fields.named);
     // A reply before the request's end leaves the connection between two messages: nobody waits for the rest.
     this.#clientPersists =
@@ -653,6 +701,7 @@ export class Exchange implements UpstreamUser {
     this.#upstream = undefined;
     const place = this.#place;
     this.#place = undefined;
+    if (this.#opinion !== undefined) this.#settle();
     upstream?.leave(way);
     place?.release();
   }

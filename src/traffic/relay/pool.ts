@@ -1,7 +1,6 @@
-import type { Lease } from '../../fleet/member.ts';
 import type { Address } from '../../runtime/runtime.ts';
 import { Flight } from '../place.ts';
-import { Pace } from '../silence.ts';
+import { Pace, Silence } from '../silence.ts';
 import type { Deadlines, Timed } from './deadlines.ts';
 import type { KnownReply } from './known-heads.ts';
 import { Upstream, type UpstreamUser } from './upstream.ts';
@@ -28,8 +27,7 @@ export class Pool extends Flight implements Timed {
   deadlineMs = Number.POSITIVE_INFINITY;
   /** The head of one of the last replies. */
   knownReply: KnownReply | undefined;
-  /** Of one of the requests that wait. */
-  #lease: Lease | undefined;
+  readonly #silence = new Silence();
   readonly #idle: Upstream[] = [];
   readonly #all = new Set<Upstream>();
   /** Attempts to connect that took too long. They can't be called off, and hold their descriptors until the kernel gives up. */
@@ -39,7 +37,7 @@ export class Pool extends Flight implements Timed {
     readonly address: Address,
     readonly pools: Pools,
   ) {
-    super(pools.pace);
+    super();
   }
 
   get size(): number {
@@ -51,19 +49,19 @@ export class Pool extends Flight implements Timed {
     return this.#givenUp >= GIVEN_UP_MAX && this.#idle.length === 0;
   }
 
-  override asked(lease: Lease, nowMs: number): void {
-    super.asked(lease, nowMs);
-    this.#lease = lease;
+  override asked(nowMs: number): void {
+    this.#silence.asked(nowMs);
     this.#expectReply();
   }
 
   override replied(askedMs: number, nowMs: number): void {
-    super.replied(askedMs, nowMs);
+    this.pools.pace.replied(nowMs - askedMs, nowMs);
+    this.#silence.replied(nowMs);
     this.#expectReply();
   }
 
   override left(): void {
-    super.left();
+    this.#silence.left();
     this.#expectReply();
   }
 
@@ -72,13 +70,14 @@ export class Pool extends Flight implements Timed {
   }
 
   #expectReply(): void {
-    this.deadlineMs = this.silentSinceMs + this.pace.silenceMaxMs;
+    this.deadlineMs = this.#silence.sinceMs + this.pools.pace.silenceMaxMs;
   }
 
   onDeadline(): void {
-    this.#lease?.failing();
-    // It may have to stay for lack of others, and be worse off later.
-    this.deadlineMs = this.pools.deadlines.nowMs + this.pace.silenceMaxMs;
+    const { deadlines, pace, onSilent } = this.pools;
+    onSilent(this);
+    // The answer may be that all is well, or the replica may have to stay for lack of others.
+    this.deadlineMs = deadlines.nowMs + pace.silenceMaxMs;
   }
 
   /** The connection that was idle for the shortest time, or a new one; `idleMsMax`: what was idle for longer is not used. */
@@ -152,6 +151,8 @@ export class Pools {
     readonly dial: Dial,
     readonly deadlines: Deadlines,
     readonly limits: PoolLimits,
+    /** Called when requests wait at an instance, and it has replied to none for longer than it usually takes. */
+    readonly onSilent: (pool: Pool) => void,
   ) {}
 
   of(address: Address): Pool {

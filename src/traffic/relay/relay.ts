@@ -37,7 +37,6 @@ export interface Relay {
 
 /** Opens the traffic plane on one port. Throws what the listener throws, such as an error with code EADDRINUSE. */
 export function openRelay({ host, port, shared, claim, config, log }: RelayOptions): Relay {
-  const clients = new Set<ClientConnection>();
   // A bug in one exchange must not end those of all others, nor go on with a connection of which nobody knows the state.
   const bug = (socket: { terminate(): void }, error: unknown): void => {
     log.error({ err: error }, 'a bug in the relay: the connection is cut');
@@ -92,6 +91,7 @@ export function openRelay({ host, port, shared, claim, config, log }: RelayOptio
   const descriptors = descriptorLimit();
   const { clientsMax, upstreamsMax } = descriptorShares(descriptors, config.connectionsMax);
   const context = new RelayContext({ claim, config, log, dial, upstreamsMax });
+  const { clients } = context;
 
   // bun-types does not know of reusePort for a listener.
   const where = { hostname: host, port, allowHalfOpen: true, reusePort: shared };

@@ -1,13 +1,10 @@
 /** Replies with which a replica says that it fails, and what they tell of it. */
 import { describe, expect, test } from 'bun:test';
-import { until } from './client.ts';
 import { echo, type Script } from './recording-upstream.ts';
 import { Rig } from './rig.ts';
 
 const FAILING = [500, 502, 503, 504];
 const OTHERS = [200, 204, 301, 304, 400, 404, 429, 499, 501, 505, 507, 599];
-/** How long a replica has to be silent, at least. */
-const SILENCE_MS = 2000;
 const SAFE = ['GET', 'HEAD', 'OPTIONS'];
 const UNSAFE = ['PUT', 'DELETE', 'POST', 'PATCH'];
 
@@ -89,6 +86,15 @@ describe('a failing reply to a safe request', () => {
       expect([reply.status, reply.value('x-served-by')]).toEqual([200, 'r1']);
     }
     expect(rig.upstream(1).channels).toHaveLength(1);
+  });
+
+  test('of 503 with Retry-After is put to the next, too, and nobody is to blame: it sheds what is too much', async () => {
+    const shedding: Script = (exchange) =>
+      exchange.write('HTTP/1.1 503 Full\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n');
+    await using rig = new Rig([shedding, echo]);
+    expect(await asked(rig)).toEqual([200, 'r1']);
+    expect(await asked(rig, 'POST')).toEqual([503, 'r0']);
+    expect(told(rig)).toEqual(['r0 failed 0 answered 0', 'r1 failed 0 answered 1', 'r0 failed 0 answered 0']);
   });
 
   test('with RETRIES=0 is passed on, and speaks against its replica', async () => {
@@ -202,50 +208,5 @@ describe('what a request tells of its replica', () => {
     rig.lease(0).onLost?.();
     expect((await client.reply()).status).toBe(200);
     expect(told(rig)[0]).toBe('r0 failed 0 answered 0');
-  });
-});
-
-describe('a replica that falls silent', () => {
-  /** Whatever becomes of requests, none is left that seems to wait. */
-  async function warmUp(rig: Rig, scripts: { now: Script }): Promise<void> {
-    const client = await rig.client();
-    for (let i = 0; i < 120; i++) {
-      scripts.now = replying([200, 500, 404][i % 3] as number);
-      client.write(ask());
-      await client.reply();
-    }
-    scripts.now = () => {};
-    for (const end of ['reset', 'lost', 'cut'] as const) {
-      const gone = await rig.client();
-      const before = rig.leases.length;
-      const asked = rig.upstream().exchanges.length;
-      gone.write(ask());
-      await rig.upstream().exchange(asked);
-      if (end === 'reset') gone.reset();
-      else if (end === 'lost') rig.leases.at(-1)?.onLost?.();
-      else rig.leases.at(-1)?.onCut?.();
-      await rig.leases.at(before)?.released;
-    }
-  }
-
-  test.each([
-    [4, false],
-    [5, true],
-  ])('is reported while %d requests wait: %p', async (waiting, reported) => {
-    const scripts: { now: Script } = { now: echo };
-    await using rig = new Rig([(exchange) => scripts.now(exchange), replying(404)]);
-    // One waits from the beginning, so that what is known of the replica is not forgotten.
-    scripts.now = () => {};
-    (await rig.client()).write(ask());
-    await rig.upstream().exchange(0);
-    await warmUp(rig, scripts);
-    const before = rig.leases.length;
-    const silences = (): number => rig.leases.slice(before).reduce((sum, one) => sum + one.silences, 0);
-    scripts.now = () => {};
-    for (let i = 1; i < waiting; i++) (await rig.client()).write(ask());
-    await until('all are asked', () => rig.leases.length === before + waiting - 1);
-    if (reported) return await until('it is reported', () => silences() > 0);
-    await Bun.sleep(SILENCE_MS + 500);
-    expect(silences()).toBe(0);
   });
 });
