@@ -11,12 +11,34 @@ export interface LoadOptions {
   readonly sendsAgain?: boolean;
   /** What each client takes for itself after a reply, so that there is something left of the machine. */
   readonly pauseMs?: number;
+  /** Ids that a client asks for in turn; all clients together ask for IDS of them unless it is given. */
+  readonly ids?: (client: number) => readonly number[];
+  /** Each so many-th request of a client is a POST that there is only once; it may fail, but never break. */
+  readonly postEvery?: number;
+  /** Statuses that a GET may have, too, where there is nobody left who could answer it. */
+  readonly mayGet?: ReadonlySet<number>;
+  readonly onReply?: (answered: Answered) => void;
+}
+
+/** What became of one request. */
+export interface Answered {
+  readonly client: number;
+  readonly id: number;
+  readonly method: 'GET' | 'POST';
+  readonly target: string;
+  readonly status: number;
+  readonly server: string;
+  readonly tookMs: number;
 }
 
 /** Ids that are asked for, over and over. */
 const IDS = 5000;
+/** What is posted. */
+const BODY = 'x'.repeat(100);
 /** Of a run that goes wrong so many tell enough. */
 const FAILURES_TOLD_MAX = 10;
+/** What a POST may be answered, where its replica is at fault: it is not sent to another. */
+const UNSENT: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
 export class SteadyLoad {
   requests = 0;
@@ -32,7 +54,7 @@ export class SteadyLoad {
 
   constructor(options: LoadOptions) {
     this.#options = options;
-    this.#asking = Array.from({ length: options.clients }, () => this.#ask());
+    this.#asking = Array.from({ length: options.clients }, (_, client) => this.#ask(client));
   }
 
   /** Resolves when so many more requests were answered, by whom it may be. */
@@ -41,28 +63,40 @@ export class SteadyLoad {
     await eventually(() => this.requests >= enough || this.failures > FAILURES_TOLD_MAX);
   }
 
+  get port(): number {
+    return this.#options.port;
+  }
+
   /** Lets each client have its last reply. */
   async end(): Promise<void> {
     this.#over = true;
     await Promise.all(this.#asking);
   }
 
-  async #ask(): Promise<void> {
+  async #ask(client: number): Promise<void> {
+    const { port, current, pauseMs, postEvery, onReply } = this.#options;
+    const ids = this.#options.ids?.(client);
     let asker: Asker | undefined;
-    while (!this.#over) {
-      const id = this.#nextId++ % IDS;
-      const before = this.#options.current();
+    for (let turn = 1; !this.#over; turn++) {
+      const id = ids?.[turn % ids.length] ?? this.#nextId++ % IDS;
+      const method = postEvery !== undefined && turn % postEvery === 0 ? 'POST' : 'GET';
+      const target = `/home?id=${id}${method === 'POST' ? `&post=${port}-${client}-${turn}` : ''}`;
+      const before = current();
+      const beganMs = performance.now();
       try {
-        asker ??= await Asker.connect(this.#options.port);
-        const reply = await asker.get(`/home?id=${id}`);
-        const after = this.#options.current();
-        this.#judge(id, reply, (name) => before.has(name) || after.has(name));
+        asker ??= await Asker.connect(port);
+        const reply = await asker.ask(method, target);
+        const after = current();
+        const { status, server } = reply;
+        onReply?.({ client, id, method, target, status, server, tookMs: performance.now() - beganMs });
+        if (!(method === 'POST' ? UNSENT : this.#options.mayGet)?.has(status))
+          this.#judge(id, reply, (name) => before.has(name) || after.has(name));
         if (!asker.open) asker = undefined;
-        if (this.#options.pauseMs !== undefined) await Bun.sleep(this.#options.pauseMs);
+        if (pauseMs !== undefined) await Bun.sleep(pauseMs);
       } catch (error) {
         asker = undefined;
         if (this.#options.sendsAgain === true) this.again++;
-        else this.#failed(`${id}: ${(error as Error).message}`);
+        else this.#failed(`${target}: ${(error as Error).message}`);
       }
     }
     asker?.end();
@@ -110,10 +144,11 @@ class Asker {
     return asker;
   }
 
-  get(target: string): Promise<Answer> {
+  ask(method: 'GET' | 'POST', target: string): Promise<Answer> {
     if (!this.open) return Promise.reject(new Error('the connection was closed between two requests'));
     this.#waiting = Promise.withResolvers<Answer>();
-    this.#socket?.write(`GET ${target} HTTP/1.1\r\nHost: test\r\n\r\n`);
+    const rest = method === 'POST' ? `Content-Length: ${BODY.length}\r\n\r\n${BODY}` : '\r\n';
+    this.#socket?.write(`${method} ${target} HTTP/1.1\r\nHost: test\r\n${rest}`);
     return this.#waiting.promise;
   }
 
