@@ -20,14 +20,16 @@ const ROOT = new URL('..', import.meta.url).pathname;
 const live = new Set<Bun.Subprocess>();
 // A test that failed half-way must not leave a balancer behind. Where several files share one process this is called for
 // the first of them only; `bun run test` gives each its own, and --no-orphans below ends what is left in any case.
-afterAll(async () => {
-  await Promise.all(
-    [...live].map((one) => {
-      one.kill('SIGTERM');
-      return one.exited;
-    }),
-  );
-});
+// Outside of a test, as in `bun run soak`, who starts one ends it.
+if (Bun.main.endsWith('.test.ts'))
+  afterAll(async () => {
+    await Promise.all(
+      [...live].map((one) => {
+        one.kill('SIGTERM');
+        return one.exited;
+      }),
+    );
+  });
 
 /** Variables of ours that the caller's own environment may have set. */
 const OURS: ReadonlySet<string> = new Set([

@@ -7,8 +7,8 @@ export interface LoadOptions {
   readonly clients: number;
   /** Names that may answer now. */
   readonly current: () => ReadonlySet<string>;
-  /** Whether a request whose connection breaks is sent again, as clients do with what is idempotent. */
-  readonly sendsAgain?: boolean;
+  /** Whether a request whose connection breaks now is no failure: as clients do, the next one follows. */
+  readonly sendsAgain?: () => boolean;
   /** What each client takes for itself after a reply, so that there is something left of the machine. */
   readonly pauseMs?: number;
   /** Ids that a client asks for in turn; all clients together ask for IDS of them unless it is given. */
@@ -95,7 +95,7 @@ export class SteadyLoad {
         if (pauseMs !== undefined) await Bun.sleep(pauseMs);
       } catch (error) {
         asker = undefined;
-        if (this.#options.sendsAgain === true) this.again++;
+        if (this.#options.sendsAgain?.() === true) this.again++;
         else this.#failed(`${target}: ${(error as Error).message}`);
       }
     }
@@ -116,14 +116,16 @@ export class SteadyLoad {
   }
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
+  /** Status line and fields, each with its line end. */
+  readonly head: string;
   readonly server: string;
   readonly body: string;
 }
 
 /** One connection, kept from request to request. */
-class Asker {
+export class Asker {
   open = true;
   #socket: Bun.Socket | undefined;
   #received = '';
@@ -157,6 +159,12 @@ class Asker {
     this.#socket?.end();
   }
 
+  /** Waits no longer for a reply, as clients do that are impatient. */
+  cut(): void {
+    this.open = false;
+    this.#socket?.terminate();
+  }
+
   #take(text: string): void {
     this.#received += text;
     const reply = readReply(this.#received);
@@ -167,7 +175,7 @@ class Asker {
     if (this.#received.length > reply.bytes) return this.#broke('more than one reply to a request');
     this.#received = '';
     if (reply.closes) this.end();
-    this.#waiting?.resolve({ status: reply.status, server, body });
+    this.#waiting?.resolve({ status: reply.status, head, server, body });
     this.#waiting = undefined;
   }
 

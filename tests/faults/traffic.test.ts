@@ -61,7 +61,7 @@ describe('a worker that is killed under load', () => {
     const ringmaster = await start('3');
     const port = Number(new URL(ringmaster.traffic).port);
     const members = new Set(['server-1', 'server-2', 'server-3']);
-    const load = new SteadyLoad({ port, clients: 32, current: () => members, sendsAgain: true });
+    const load = new SteadyLoad({ port, clients: 32, current: () => members, sendsAgain: () => true });
     await load.more(300);
     for (let round = 0; round < 4; round++) {
       const workers = await workersOf(ringmaster.pid);
