@@ -1,0 +1,3 @@
+import { soaksForAMinute } from './soak.suite.ts';
+
+soaksForAMinute('docker', 2, 4);
