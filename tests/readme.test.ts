@@ -55,7 +55,7 @@ describe('the README', () => {
 
   test('names every script that a user may run', async () => {
     const { scripts } = (await Bun.file(`${ROOT}package.json`).json()) as { scripts: Record<string, string> };
-    for (const name of ['start', 'dev', 'test', 'check', 'bench']) {
+    for (const name of ['start', 'dev', 'test', 'check', 'soak', 'bench']) {
       expect(scripts[name]).toBeString();
       expect(readme).toContain(`bun run ${name}`);
     }

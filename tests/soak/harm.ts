@@ -16,6 +16,7 @@ const STANDSTILL_MS = 3000;
 const HEAL_LIMIT_MS = 90_000;
 /** For a request that is asked to see whether all is well. */
 const LOOK_LIMIT_MS = 5000;
+const WORKER_ACCEPTS = '"msg":"worker accepts connections"';
 /** A replica that was to be harmed may have just left. */
 const VICTIMS_MAX = 20;
 
@@ -24,7 +25,6 @@ export interface HarmOptions {
   readonly place: Place;
   readonly director: Director;
   readonly members: Members;
-  readonly workers: number;
 }
 
 /** Does harm, one thing after the other, and sees how long it takes until all is well again. */
@@ -33,6 +33,7 @@ export class Harm {
   engineTurns = 0;
   /** Whether connections of clients may break. */
   breaks = false;
+  #workersKilled = 0;
   readonly #options: HarmOptions;
 
   constructor(options: HarmOptions) {
@@ -74,6 +75,7 @@ export class Harm {
       case 'worker killed': {
         const victim = chance.pick(await workersOf(ringmaster.pid)) ?? 0;
         process.kill(victim, 'SIGKILL');
+        this.#workersKilled++;
         return `pid ${victim}`;
       }
       case 'engine gone': {
@@ -107,10 +109,10 @@ export class Harm {
     }
   }
 
-  /** Whether each member serves what is its own, on both ports, and there are as many workers as there should be. */
+  /** Whether each member serves what is its own, on both ports, and every worker that was killed has its successor. */
   async #well(): Promise<boolean> {
-    const { ringmaster, members, workers } = this.#options;
-    if (workers > 1 && (await workersOf(ringmaster.pid)).length !== workers) return false;
+    const { ringmaster, members } = this.#options;
+    if (ringmaster.output().split(WORKER_ACCEPTS).length <= this.#workersKilled) return false;
     const looks = [...members.idsOfStaying()].flatMap(([name, id]) =>
       [ringmaster.url, ringmaster.traffic].map(async (base) => {
         const signal = AbortSignal.timeout(LOOK_LIMIT_MS);

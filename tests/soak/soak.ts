@@ -79,8 +79,7 @@ class Run {
   ) {
     const first = Array.from({ length: MEMBERS_MIN }, (_, i) => `server-${i + 1}`);
     this.#members = new Members(ringmaster.url, first, () => this.#harm.engineTurns);
-    const { workers } = options;
-    this.#harm = new Harm({ ringmaster, place, director, members: this.#members, workers });
+    this.#harm = new Harm({ ringmaster, place, director, members: this.#members });
   }
 
   async run(): Promise<Report> {
