@@ -24,8 +24,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 
 tell(`${order.minutes} minutes, RUNTIME=${runtime}, WORKERS=${order.workers}, --seed ${seed}`);
 const { minutes, workers } = order;
-const report = await soak({ minutes, runtime, workers, seed, signal: stop.signal, tell });
-tell(`\n${textOf(report)}`);
+const log = `test-output/soak-${seed}.log`;
+const keepLog = (text: string): Promise<number> => Bun.write(new URL(`../../${log}`, import.meta.url), text);
+const report = await soak({ minutes, runtime, workers, seed, signal: stop.signal, tell, keepLog });
+tell(`\n${textOf(report)}Ringmaster's log: ${log}`);
 process.exit(flawsOf(report).length === 0 ? 0 : 1);
 
 function readOrder(): Order {

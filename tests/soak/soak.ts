@@ -20,6 +20,8 @@ export interface SoakOptions {
   readonly signal: AbortSignal;
   /** Told of each step in a line. */
   readonly tell: (line: string) => void;
+  /** Given what Ringmaster has logged, at the end. */
+  readonly keepLog?: (text: string) => Promise<unknown>;
 }
 
 /** Of each port. */
@@ -60,6 +62,7 @@ export async function soak(options: SoakOptions): Promise<Report> {
     } finally {
       ringmaster.signal('SIGCONT');
       await ringmaster.end('SIGKILL');
+      await options.keepLog?.(ringmaster.output());
     }
   } finally {
     await place.clean();
