@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import Docker from 'dockerode';
+import { secondEngineMissing } from './faults/second-engine.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 const OUTPUT = `${ROOT}test-output`;
@@ -41,6 +42,11 @@ const SUITES: readonly Suite[] = [
   },
   { name: 'a network of its own', suffix: '.network.test.ts', missing: namespacesMissing },
   { name: 'containers', suffix: '.docker.test.ts', missing: engineMissing },
+  {
+    name: 'an engine of its own',
+    suffix: '.engine.test.ts',
+    missing: async () => (await engineMissing()) ?? secondEngineMissing(),
+  },
 ];
 
 /** Linux gives whoever may have one a network apart, where a test can have any address. */

@@ -30,6 +30,10 @@ interface Lane {
 }
 
 export interface BothPortsOptions {
+  /** Names that may answer, besides those that the keys are told apart by. */
+  readonly others?: readonly string[];
+  /** Whether connections may break; see SteadyLoad. No POST is sent again even so. */
+  readonly sendsAgain?: boolean;
   /** Statuses that a GET may have, too; see SteadyLoad. */
   readonly mayGet?: ReadonlySet<number>;
 }
@@ -42,12 +46,16 @@ export class BothPorts {
   readonly #streaks: number[][] = [];
   #phase = '';
 
-  constructor(ringmaster: Spawned, names: readonly string[], options: BothPortsOptions = {}) {
+  constructor(
+    ringmaster: Spawned,
+    names: readonly string[],
+    { others = [], ...options }: BothPortsOptions = {},
+  ) {
     this.#names = names;
     const ring = Ring.of(names);
     const idsOf = new Map<string, number[]>(names.map((name) => [name, []]));
     for (let id = 0; id < IDS; id++) idsOf.get(ring.owner(String(id)) as string)?.push(id);
-    const current = new Set(names);
+    const current = new Set([...names, ...others]);
     this.#loads = [ringmaster.url, ringmaster.traffic].map((url, port) => {
       const streaks = (this.#streaks[port] = Array.from({ length: CLIENTS * names.length }, () => 0));
       return new SteadyLoad({

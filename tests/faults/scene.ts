@@ -6,6 +6,7 @@ import { ensureImage, OWN_IMAGE } from '../../src/runtime/docker/image.ts';
 import { spawnRingmaster, type Environment, type Spawned } from '../spawned.ts';
 import { BothPorts, type BothPortsOptions } from './both-ports.ts';
 import { Director } from './director.ts';
+import type { SecondEngine } from './second-engine.ts';
 import { departures, EngineWitness } from './witness.ts';
 
 export const NAMES = ['server-1', 'server-2', 'server-3'] as const;
@@ -22,6 +23,8 @@ export interface Scene {
   readonly env: Environment;
   ringmaster: Spawned;
   readonly load: BothPorts;
+  /** Runs a command of docker's on its engine. */
+  docker(command: string): Promise<string>;
   /** The engine's own name of a replica. */
   container(replica: string): string;
 }
@@ -52,10 +55,13 @@ export class Stage {
   readonly image: string;
   readonly #name: string;
   readonly #open: Scene[] = [];
+  readonly #engine: () => SecondEngine | undefined;
   #made: Promise<void> | undefined;
   #count = 0;
 
-  constructor(name: string) {
+  /** On the machine's engine, or on another. */
+  constructor(name: string, engine: () => SecondEngine | undefined = () => undefined) {
+    this.#engine = engine;
     this.#name = `${name}-${process.pid}`;
     this.image = `ringmaster-test-${this.#name}:1`;
     afterEach(() => this.#clear());
@@ -65,21 +71,24 @@ export class Stage {
   }
 
   async open({ env = {}, load = {} }: SceneOptions = {}): Promise<Scene> {
-    await (this.#made ??= directedImage(this.image));
+    const engine = this.#engine();
+    await (this.#made ??= this.#make(engine));
     const cluster = `${this.#name}-${++this.#count}`;
     const director = await Director.open();
-    const witness = EngineWitness.open(cluster);
+    const witness = EngineWitness.open(cluster, engine?.dockerHost);
     const all = {
       RUNTIME: 'docker',
       CLUSTER: cluster,
       REPLICA_IMAGE: this.image,
       REPLICA_COMMAND: `bun ${PROGRAM} gateway ${director.port}`,
+      ...(engine === undefined ? {} : { DOCKER_HOST: engine.dockerHost }),
       ...env,
     };
     const ringmaster = await spawnRingmaster(all);
     const scene: Scene = {
       cluster,
       image: this.image,
+      docker: (command) => engine?.docker(command) ?? docker(command),
       director,
       witness,
       env: all,
@@ -91,15 +100,20 @@ export class Stage {
     return scene;
   }
 
+  async #make(engine: SecondEngine | undefined): Promise<void> {
+    await directedImage(this.image);
+    await engine?.load(this.image);
+  }
+
   async #clear(): Promise<void> {
-    for (const { ringmaster, director, witness, cluster } of this.#open.splice(0)) {
+    for (const { ringmaster, director, witness, cluster, docker: run } of this.#open.splice(0)) {
       await ringmaster.end('SIGTERM');
       await witness.end();
       director.close();
-      const left = await docker(`ps -aq --filter label=ringmaster.cluster=${cluster}`);
-      if (left !== '') await docker(`rm -f ${left.split('\n').join(' ')}`);
-      const networks = await docker(`network ls -q --filter label=ringmaster.cluster=${cluster}`);
-      if (networks !== '') await docker(`network rm ${networks.split('\n').join(' ')}`);
+      const left = await run(`ps -aq --filter label=ringmaster.cluster=${cluster}`);
+      if (left !== '') await run(`rm -f ${left.split('\n').join(' ')}`);
+      const networks = await run(`network ls -q --filter label=ringmaster.cluster=${cluster}`);
+      if (networks !== '') await run(`network rm ${networks.split('\n').join(' ')}`);
     }
   }
 }
@@ -109,8 +123,12 @@ export function print(line: string): void {
 }
 
 /** Opens a scene that has been under load for a while. */
-export async function underLoad(stage: Stage, env: Environment = {}): Promise<Scene> {
-  const scene = await stage.open({ env });
+export async function underLoad(
+  stage: Stage,
+  env: Environment = {},
+  load: BothPortsOptions = {},
+): Promise<Scene> {
+  const scene = await stage.open({ env, load });
   await scene.load.settled();
   scene.load.begin('before');
   await scene.load.more(AROUND);
@@ -128,7 +146,8 @@ export function othersUntouched(
 }
 
 /** All is as it was: the map, members, and containers. Ends the load. */
-export async function asBefore({ load, ringmaster, director, cluster, container }: Scene): Promise<void> {
+export async function asBefore(scene: Scene): Promise<void> {
+  const { load, ringmaster, director, cluster, container } = scene;
   await load.settled();
   load.begin('after');
   await load.more(AROUND);
@@ -136,6 +155,6 @@ export async function asBefore({ load, ringmaster, director, cluster, container 
   await load.end(director);
   expect(await (await fetch(`${ringmaster.url}/rep`)).json()).toEqual({ N: 3, replicas: [...NAMES] });
   const filter = `--filter label=ringmaster.cluster=${cluster} --format {{.Names}}:{{.State}}`;
-  const found = await docker(`ps -a ${filter}`);
+  const found = await scene.docker(`ps -a ${filter}`);
   expect(found.split('\n').sort()).toEqual(NAMES.map((name) => `${container(name)}:running`));
 }

@@ -95,8 +95,10 @@ export class SteadyLoad {
         if (pauseMs !== undefined) await Bun.sleep(pauseMs);
       } catch (error) {
         asker = undefined;
-        if (this.#options.sendsAgain?.() === true) this.again++;
-        else this.#failed(`${target}: ${(error as Error).message}`);
+        if (this.#options.sendsAgain?.() === true) {
+          this.again++;
+          await Bun.sleep(pauseMs ?? 0);
+        } else this.#failed(`${target}: ${(error as Error).message}`);
       }
     }
     asker?.end();
@@ -174,9 +176,10 @@ export class Asker {
     const server = /\r\nx-served-by: (\S+)\r\n/i.exec(head)?.[1] ?? 'nobody';
     if (this.#received.length > reply.bytes) return this.#broke('more than one reply to a request');
     this.#received = '';
-    if (reply.closes) this.end();
+    // Before the connection is ended, which would break what waits for it.
     this.#waiting?.resolve({ status: reply.status, head, server, body });
     this.#waiting = undefined;
+    if (reply.closes) this.end();
   }
 
   #broke(how: string): void {

@@ -1,0 +1,138 @@
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { Ring } from '../../src/ring/ring.ts';
+import { eventually, freePort, spawnRingmaster, type Spawned } from '../spawned.ts';
+import { docker, NAMES, print, Stage, type Scene } from './scene.ts';
+
+setDefaultTimeout(180_000);
+
+/** Ids of which it is checked that the map is what the members make it. */
+const MAPPED = 100;
+/** Answered on each port between two kills. */
+const BETWEEN = 100;
+const SLOW_MS = 5000;
+
+type Change = readonly ['add' | 'rm', readonly string[]];
+/** Killed in the middle of a change: when the engine tells of an action for so many times of its replicas. */
+type Cut = readonly [Change, action: string, times: number];
+
+const JOINS: Change = ['add', ['a', 'b']];
+const LEAVES: Change = ['rm', ['a', 'b']];
+const CUTS: readonly Cut[] = [
+  [JOINS, 'create', 1],
+  [JOINS, 'start', 2],
+  [JOINS, 'rename', 1],
+  [['rm', ['a']], 'kill', 1],
+  [['rm', ['a']], 'destroy', 1],
+  [LEAVES, 'die', 2],
+  [LEAVES, 'destroy', 2],
+];
+
+const stage = new Stage('cut');
+
+async function ask({ url }: Spawned, [verb, hostnames]: Change): Promise<number> {
+  const reply = await fetch(`${url}/${verb}`, {
+    method: verb === 'add' ? 'POST' : 'DELETE',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ n: hostnames.length, hostnames }),
+  });
+  await reply.arrayBuffer();
+  return reply.status;
+}
+
+async function membersOf({ url }: Spawned): Promise<string[]> {
+  const { N, replicas } = (await (await fetch(`${url}/rep`)).json()) as { N: number; replicas: string[] };
+  expect(N).toBe(replicas.length);
+  return replicas;
+}
+
+/** The map is the one that these names make, and each id is served by whom it says, on both ports. */
+async function mapIsOf(names: readonly string[], { url, traffic }: Spawned): Promise<void> {
+  const ring = Ring.of(names);
+  for (let id = 0; id < MAPPED; id++) {
+    const owner = ring.owner(String(id)) as string;
+    const reply = await fetch(`${url}/map_request?id=${id}`);
+    expect(await reply.json()).toEqual({ request_id: id, mapped_server: owner });
+    const served = await fetch(`${id % 2 === 0 ? url : traffic}/home?id=${id}`);
+    await served.arrayBuffer();
+    expect(served.headers.get('x-served-by')).toBe(owner);
+  }
+}
+
+/** Starts again what was killed: the members are those of before or after, and the engine holds them and nothing else. */
+async function startAgain(
+  scene: Scene,
+  before: readonly string[],
+  after: readonly string[],
+): Promise<readonly string[]> {
+  scene.ringmaster = await spawnRingmaster(scene.env);
+  const members = await membersOf(scene.ringmaster);
+  expect([before, after]).toContainEqual(members);
+  await mapIsOf(members, scene.ringmaster);
+  const filter = `--filter label=ringmaster.cluster=${scene.cluster} --format {{.Names}}:{{.State}}`;
+  await eventually(async () => {
+    const found = await docker(`ps -a ${filter}`);
+    expect(found.split('\n').sort()).toEqual(
+      members.map((name) => `${scene.container(name)}:running`).sort(),
+    );
+  });
+  return members;
+}
+
+function after([verb, names]: Change, members: readonly string[]): readonly string[] {
+  return verb === 'add' ? [...members, ...names] : members.filter((name) => !names.includes(name));
+}
+
+describe('Ringmaster killed with -9 in the middle of a change, and started again', () => {
+  test('nothing is orphaned, all of the change was made or nothing of it, and the map is as it should be', async () => {
+    const scene = await stage.open({
+      env: { PORT: String(await freePort()), TRAFFIC_PORT: String(await freePort()) },
+      // While a Ringmaster starts, port 8080 says that nobody is ready yet.
+      load: { others: ['a', 'b'], sendsAgain: true, mayGet: new Set([503]) },
+    });
+    const { load, witness, director } = scene;
+    let members: readonly string[] = NAMES;
+    const outcomes: string[] = [];
+    for (const [change, action, times] of CUTS) {
+      const [verb, names] = change;
+      // As the change needs it.
+      const amiss = ['a', 'b'].filter((name) => members.includes(name) !== (verb === 'rm'));
+      if (amiss.length > 0) {
+        const first: Change = [verb === 'rm' ? 'add' : 'rm', amiss];
+        expect(await ask(scene.ringmaster, first)).toBe(200);
+        members = after(first, members);
+      }
+      await load.more(BETWEEN);
+      const seen = (): number => names.reduce((sum, name) => sum + witness.times(action, name).length, 0);
+      const enough = seen() + times;
+      const asked = ask(scene.ringmaster, change).catch(() => 0);
+      await eventually(() => seen() >= enough);
+      await scene.ringmaster.end('SIGKILL');
+      await asked;
+      const now = await startAgain(scene, members, after(change, members));
+      outcomes.push(`${verb} ${names.length} at ${action} ${times}: N ${members.length} → ${now.length}`);
+      members = now;
+    }
+    await load.more(BETWEEN);
+    await load.end(director);
+    print(`killed with -9 in the middle: ${outcomes.join('; ')}`);
+  });
+
+  test('a drain that waits for a request is as if it had not begun', async () => {
+    const scene = await stage.open();
+    const { director } = scene;
+    director.tell('server-3', `slow ${SLOW_MS}`);
+    const ring = Ring.of(NAMES);
+    const id = Array.from({ length: MAPPED }, (_, i) => i).find((i) => ring.owner(String(i)) === 'server-3');
+    const slow = fetch(`${scene.ringmaster.traffic}/home?id=${id}`).catch(() => undefined);
+    await eventually(() => director.arrivedAt('server-3').includes(`/home?id=${id}`));
+    const asked = ask(scene.ringmaster, ['rm', ['server-3']]).catch(() => 0);
+    await eventually(async () => {
+      const reply = await fetch(`${scene.ringmaster.url}/map_request?id=${id}`);
+      return ((await reply.json()) as { mapped_server: string }).mapped_server !== 'server-3';
+    });
+    await scene.ringmaster.end('SIGKILL');
+    await Promise.all([asked, slow]);
+    director.tell('server-3', 'well');
+    await startAgain(scene, NAMES, NAMES);
+  });
+});
