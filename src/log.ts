@@ -10,6 +10,9 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
+/** Lines that wait where standard output takes none, as on a full disk; what is over it is lost. */
+const WAITING_BYTES_MAX = 1024 * 1024;
+
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /**
@@ -23,7 +26,12 @@ function visible(field: string, value: unknown): unknown {
 
 /** JSON lines on a pipe, for machines; one readable line each on a terminal. */
 export function openLog(level: Config['logLevel']): Log {
-  if (process.stdout.isTTY !== true) return pino({ level, base: null });
+  if (process.stdout.isTTY !== true) {
+    const output = pino.destination({ fd: 1, sync: true, maxLength: WAITING_BYTES_MAX });
+    // With nobody to hear of it, it would be thrown at whoever logs, in the midst of a change.
+    output.on('error', () => {});
+    return pino({ level, base: null }, output);
+  }
   return pino(
     { level, base: null, hooks: { streamWrite: (line) => `${JSON.stringify(JSON.parse(line, visible))}\n` } },
     pretty({ sync: true, singleLine: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' }),
