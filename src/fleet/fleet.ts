@@ -11,6 +11,7 @@ import {
 import { adoption } from './adoption.ts';
 import { chosen } from './choice.ts';
 import type { Clock } from './clock.ts';
+import { descriptorsSpent } from './descriptors.ts';
 import { FleetError, NameTaken, Unavailable } from './errors.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
@@ -90,7 +91,7 @@ export class Fleet {
   readonly #forced = new AbortController();
   readonly #reports: LeaseReports = {
     unreachable: (member, address) => {
-      if (member.state !== 'ready' || member.instance?.address !== address) return;
+      if (member.state !== 'ready' || member.instance?.address !== address || descriptorsSpent()) return;
       this.#supervisor.eject(member, 'connection refused');
       member.nudge();
       void this.#look();

@@ -1,11 +1,12 @@
 import { request } from 'node:http';
+import { descriptorsSpent } from './descriptors.ts';
 import type { Address } from '../runtime/runtime.ts';
 
 /**
  * `answered`: a 2xx came in time. `refused`: nothing listens there, so no request can succeed either.
- * `failed`: anything else, silence included.
+ * `failed`: anything else, silence included. `unsent`: it is we who could not connect, which says nothing of the replica.
  */
-export type HeartbeatResult = 'answered' | 'refused' | 'failed';
+export type HeartbeatResult = 'answered' | 'refused' | 'failed' | 'unsent';
 
 /** Sends one heartbeat; never rejects. `deadlineMs` covers it from connect to the last byte of the reply. */
 export type Heartbeat = (
@@ -47,8 +48,10 @@ export const httpHeartbeat: Heartbeat = (address, path, deadlineMs, signal) =>
       reply.on('end', () => settle(status >= 200 && status < 300 ? 'answered' : 'failed'));
       reply.resume();
     });
-    outgoing.on('error', (error: NodeJS.ErrnoException) =>
-      settle(error.code === 'ECONNREFUSED' ? 'refused' : 'failed'),
-    );
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      const refused = error.code === 'ECONNREFUSED';
+      if ((refused || error.code === 'EMFILE') && descriptorsSpent()) settle('unsent');
+      else settle(refused ? 'refused' : 'failed');
+    });
     outgoing.end();
   });

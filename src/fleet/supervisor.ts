@@ -209,7 +209,7 @@ export class Supervisor {
           step(member, 'answered', 'answers again');
         }
       } else if (clock.now() - member.readySinceMs >= STABLE_AFTER_MS) member.deaths = 0;
-    } else {
+    } else if (result !== 'unsent') {
       member.missed++;
       if (result === 'refused') look();
       if (member.state === 'ready' && (result === 'refused' || member.missed >= heartbeatFailures))

@@ -35,6 +35,8 @@ const REFUSED: ReadonlySet<unknown> = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'FailedToOpenSocket',
+  'EMFILE',
+  'ENFILE',
 ]);
 
 function upstreamError(error: unknown): UpstreamError {
