@@ -1,19 +1,10 @@
 /** A Docker engine of a test's own, so that it can be restarted and killed while the machine's serves others. */
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { childrenOf, gone } from '../processes.ts';
 import { eventually } from '../spawned.ts';
 
 /** Addresses for its networks, which no other engine's should have. */
 const POOL = '10.213.0.0/16';
-const NEEDED = ['/usr/sbin/dockerd', '/usr/bin/containerd'] as const;
-
-/** Why there can be none here; undefined where there can. */
-export function secondEngineMissing(): string | undefined {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'it takes root on Linux';
-  const missing = NEEDED.find((path) => !existsSync(path));
-  return missing === undefined ? undefined : `no ${missing}`;
-}
 
 export class SecondEngine {
   readonly #folder: string;
