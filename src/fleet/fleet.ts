@@ -496,7 +496,10 @@ export class Fleet {
     for (const [member, instance] of held) {
       // The list is older than an instance that was started while it was read, and tells nothing of it.
       if (instance === undefined || member.instance !== instance) continue;
-      this.#judge(member, found.get(instance.id)?.state ?? 'ended');
+      const now = found.get(instance.id);
+      if (now !== undefined && moved(instance, now))
+        this.#lost(member, 'its address is not its own any more');
+      else this.#judge(member, now?.state ?? 'ended');
     }
     for (const { name } of found.values()) {
       if (namesBefore.has(name) || this.#members.has(name) || this.#joining.has(name)) continue;
@@ -515,14 +518,17 @@ export class Fleet {
 
   #judge(member: Member, state: Instance['state']): void {
     if (state === 'ended') {
-      if (member.state === 'ready' || member.state === 'ejected')
-        this.#supervisor.died(member, 'its instance ended');
-      // Who starts or stops it has to know; what follows is theirs to say.
-      else member.ended();
+      this.#lost(member, 'its instance ended');
     } else if (state === 'paused' && member.state === 'ready') {
       this.#supervisor.eject(member, 'paused');
       member.missed = this.#options.config.heartbeatFailures;
     }
+  }
+
+  #lost(member: Member, why: string): void {
+    if (member.state === 'ready' || member.state === 'ejected') this.#supervisor.died(member, why);
+    // Who starts or stops it has to know; what follows is theirs to say.
+    else member.ended();
   }
 
   #refusal(error: unknown, consequence: string): FleetError {
@@ -540,6 +546,11 @@ export class Fleet {
 
 function specOf({ name, order, join, committed }: InstanceSpec): InstanceSpec {
   return { name, order, join, committed };
+}
+
+/** Whether what runs is not where it was, as after a cut of its network: another may answer there, in its name. */
+function moved({ address: before }: Instance, { address, state }: Instance): boolean {
+  return state !== 'ended' && (address?.host !== before?.host || address?.port !== before?.port);
 }
 
 function reason(error: unknown): string {
