@@ -1,6 +1,8 @@
 /** A socket in front of the engine's own, so that a test can take the engine away from one Ringmaster and give it back. */
 export class EngineProxy {
   readonly path = `/tmp/ringmaster-test-${process.pid}-${crypto.randomUUID().slice(0, 8)}.sock`;
+  /** Called with each request before the engine has a byte of it; what it gives true for the engine never gets. */
+  stops: ((request: string) => boolean) | undefined;
   readonly #open = new Set<{ end(): void }>();
   #server: { stop(force?: boolean): void } | undefined;
 
@@ -24,7 +26,9 @@ export class EngineProxy {
           });
           client.resume();
         },
-        data: (client, chunk) => void client.data.engine?.write(chunk),
+        data: (client, chunk) => {
+          if (this.stops?.(chunk.toString('latin1')) !== true) client.data.engine?.write(chunk);
+        },
         close(client) {
           open.delete(client);
           client.data.engine?.end();

@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { Ring } from '../../src/ring/ring.ts';
+import { EngineProxy } from '../engine-proxy.ts';
 import { eventually, freePort, spawnRingmaster, type Spawned } from '../spawned.ts';
 import { docker, NAMES, print, Stage, type Scene } from './scene.ts';
 
@@ -12,19 +13,27 @@ const BETWEEN = 100;
 const SLOW_MS = 5000;
 
 type Change = readonly ['add' | 'rm', readonly string[]];
-/** Killed in the middle of a change: when the engine tells of an action for so many times of its replicas. */
-type Cut = readonly [Change, action: string, times: number];
+/** Killed in the middle of a change: when it has sent such a request for so many times, the last of which never arrives. */
+type Cut = readonly [Change, request: keyof typeof REQUESTS, times: number];
 
+const REQUESTS = {
+  create: /^POST \S*\/containers\/create/,
+  start: /^POST \S*\/containers\/\w+\/start/,
+  rename: /^POST \S*\/containers\/\S+\/rename/,
+  stop: /^POST \S*\/containers\/\w+\/stop/,
+  remove: /^DELETE \S*\/containers\//,
+} as const;
 const JOINS: Change = ['add', ['a', 'b']];
-const LEAVES: Change = ['rm', ['a', 'b']];
 const CUTS: readonly Cut[] = [
-  [JOINS, 'create', 1],
+  [JOINS, 'create', 2],
+  [JOINS, 'start', 1],
   [JOINS, 'start', 2],
   [JOINS, 'rename', 1],
-  [['rm', ['a']], 'kill', 1],
-  [['rm', ['a']], 'destroy', 1],
-  [LEAVES, 'die', 2],
-  [LEAVES, 'destroy', 2],
+  // One of them has its name.
+  [JOINS, 'rename', 2],
+  [['rm', ['a']], 'stop', 1],
+  [['rm', ['a']], 'remove', 1],
+  [['rm', ['a', 'b']], 'remove', 1],
 ];
 
 const stage = new Stage('cut');
@@ -84,15 +93,21 @@ function after([verb, names]: Change, members: readonly string[]): readonly stri
 
 describe('Ringmaster killed with -9 in the middle of a change, and started again', () => {
   test('nothing is orphaned, all of the change was made or nothing of it, and the map is as it should be', async () => {
+    const engine = new EngineProxy();
+    engine.up();
     const scene = await stage.open({
-      env: { PORT: String(await freePort()), TRAFFIC_PORT: String(await freePort()) },
+      env: {
+        PORT: String(await freePort()),
+        TRAFFIC_PORT: String(await freePort()),
+        DOCKER_HOST: engine.dockerHost,
+      },
       // While a Ringmaster starts, port 8080 says that nobody is ready yet.
       load: { others: ['a', 'b'], sendsAgain: true, mayGet: new Set([503]) },
     });
-    const { load, witness, director } = scene;
+    const { load, director } = scene;
     let members: readonly string[] = NAMES;
     const outcomes: string[] = [];
-    for (const [change, action, times] of CUTS) {
+    for (const [change, request, times] of CUTS) {
       const [verb, names] = change;
       // As the change needs it.
       const amiss = ['a', 'b'].filter((name) => members.includes(name) !== (verb === 'rm'));
@@ -102,18 +117,27 @@ describe('Ringmaster killed with -9 in the middle of a change, and started again
         members = after(first, members);
       }
       await load.more(BETWEEN);
-      const seen = (): number => names.reduce((sum, name) => sum + witness.times(action, name).length, 0);
-      const enough = seen() + times;
+      let seen = 0;
+      engine.stops = (head) => {
+        if (!REQUESTS[request].test(head)) return false;
+        seen++;
+        if (seen === times) scene.ringmaster.signal('SIGKILL');
+        return seen >= times;
+      };
       const asked = ask(scene.ringmaster, change).catch(() => 0);
-      await eventually(() => seen() >= enough);
-      await scene.ringmaster.end('SIGKILL');
+      await scene.ringmaster.exited;
+      engine.stops = undefined;
       await asked;
       const now = await startAgain(scene, members, after(change, members));
-      outcomes.push(`${verb} ${names.length} at ${action} ${times}: N ${members.length} → ${now.length}`);
+      outcomes.push(
+        `${verb} ${names.length} before ${request} ${times}: N ${members.length} → ${now.length}`,
+      );
       members = now;
     }
     await load.more(BETWEEN);
     await load.end(director);
+    await scene.ringmaster.end('SIGTERM');
+    engine.down();
     print(`killed with -9 in the middle: ${outcomes.join('; ')}`);
   });
 
