@@ -68,6 +68,8 @@ export class FakeEngine {
   readonly foreign = new Set<string>();
   /** Heartbeats that were sent to its containers. */
   heartbeats = 0;
+  /** Names of what was removed because one had asked for it that has died since. */
+  readonly removedLate = new Set<string>();
   readonly watchers = new Set<() => void>();
   /** What must never happen, should it have. */
   readonly violations: string[] = [];

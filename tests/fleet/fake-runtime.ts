@@ -56,7 +56,7 @@ export class FakeRuntime implements Runtime {
     const engine = this.#engine;
     const left = await this.#call(() => engine.named(spec.name));
     const kept = spec.committed ? left.pop() : undefined;
-    for (const one of left) await this.#call(() => engine.remove(one.id));
+    for (const one of left) await this.#remove(one);
     if (!spec.committed && (await this.#call(() => engine.foreign.has(spec.name))))
       throw new NameInUse(`${spec.name} is not ours`);
     await this.#wait(engine.startMs(spec));
@@ -70,13 +70,12 @@ export class FakeRuntime implements Runtime {
     let created: Container | undefined;
     try {
       const container = await this.#call(() => (created = engine.create(spec, fault)));
-      if (kept !== undefined) await this.#call(() => engine.remove(kept.id));
+      if (kept !== undefined) await this.#remove(kept);
       await this.#call(() => engine.run(container, fault));
       if (signal.aborted) throw new StartFailed('was given up');
       return view(container);
     } catch (error) {
-      const { id } = created ?? {};
-      if (id !== undefined && !spec.committed) await this.#call(() => engine.remove(id)).catch(() => {});
+      if (created !== undefined && !spec.committed) await this.#remove(created).catch(() => {});
       throw error;
     }
   }
@@ -96,7 +95,7 @@ export class FakeRuntime implements Runtime {
         await this.#wait(Math.min(graceMs, engine.stopMs(name)));
       }
       await this.#wait(engine.removeMs(name));
-      await this.#call(() => engine.remove(one.id));
+      await this.#remove(one);
     }
   }
 
@@ -114,6 +113,13 @@ export class FakeRuntime implements Runtime {
   close(_keep: boolean): Promise<void> {
     this.#begin('close');
     return Promise.resolve();
+  }
+
+  async #remove({ id, spec }: Container): Promise<void> {
+    await this.#call(() => {
+      if (this.#cut) this.#engine.removedLate.add(spec.name);
+      this.#engine.remove(id);
+    });
   }
 
   #begin(verb: keyof FakeRuntime['calls']): void {

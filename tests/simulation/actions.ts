@@ -28,7 +28,7 @@ const START_FAULTS: readonly StartFault[] = [
 /** Names that callers ask for, by the last digit of a pick; some are wrong, or one name in two spellings. */
 const NAMES: readonly string[] = ['r0', 'r1', 'r2', 'r3', 'R1', 'server-2', 'Server-4', 'r4', 'no good', '-'];
 const COUNTS: readonly number[] = [1, 1, 1, 2, 2, 3, 1, 2, 0, -1, 1.5, 4, 1, 1, 9];
-/** How long is waited for an add to be half done. */
+/** How long is waited for the right moment. */
 const AMID_MAX_MS = 400;
 const PICK_MAX = 10_000;
 /** From nothing at all to longer than a heartbeat's interval. */
@@ -76,6 +76,14 @@ const ACTIONS = {
   kill: (world, pick) => running(world, pick, ({ spec }) => world.engine.kill(spec.name)),
   vanish: (world, pick) => running(world, pick, ({ spec }) => world.engine.vanish(spec.name)),
   pause: (world, pick) => running(world, pick, ({ spec }) => world.engine.pause(spec.name)),
+  pauseAmid: (world, pick) => {
+    const { engine, clock } = world;
+    // Until a heartbeat is on its way, so that its answer may be, too.
+    const { heartbeats } = engine;
+    for (let ms = 0; ms < AMID_MAX_MS && engine.heartbeats === heartbeats; ms++) clock.pass(1);
+    clock.pass(pick % 25);
+    running(world, pick, ({ spec }) => engine.pause(spec.name));
+  },
   resume: ({ engine }) => {
     for (const one of engine.all()) if (one.state === 'paused') engine.resume(one.spec.name);
   },
@@ -88,6 +96,7 @@ const ACTIONS = {
   engineBack: ({ engine }) => (engine.gone = false),
   engineSlow: ({ engine, chance }) =>
     (engine.latencyMs = () => (chance.happens(0.2) ? 300 : chance.below(30))),
+  eventsTold: ({ engine }) => (engine.events = 'told'),
   eventsLost: ({ engine }) => (engine.events = 'lost'),
   eventsRepeated: ({ engine }) => (engine.events = 'repeated'),
   eventsLate: ({ engine, chance }) => {
@@ -121,7 +130,7 @@ const ACTIONS = {
     reopen(world, pick);
   },
   crashAmid: (world, pick) => {
-    world.ask({ verb: 'add', n: 2 + (pick % 2), hostnames: [] });
+    world.ask({ verb: 'add', n: 2 + (pick % 3), hostnames: [] });
     // Until some of them are members by what the engine holds, and others are not.
     for (let ms = 0; ms < AMID_MAX_MS && !halfCommitted(world); ms++) world.clock.pass(1);
     die(world);
@@ -146,12 +155,15 @@ const WEIGHTS: Partial<Record<Action, number>> = {
   kill: 4,
   engineBack: 4,
   requests: 3,
+  eventsTold: 2,
+  pauseAmid: 1.5,
+  engineSlow: 0.5,
   release: 3,
   burst: 1,
   // Crashes and calm are rare: most of what there is to find needs some time of trouble.
   calm: 0.7,
   crash: 0.4,
-  crashAmid: 0.2,
+  crashAmid: 0.4,
   restart: 0.25,
   stop: 0.25,
   engineGone: 0.6,

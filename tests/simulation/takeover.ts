@@ -42,6 +42,7 @@ export function die(world: World): void {
   figures.crashes++;
   world.note('Ringmaster dies');
   life.die();
+  world.engine.removedLate.clear();
   for (const worker of workers?.running ?? []) worker.kill();
   clients.forget();
   asking.clear();
@@ -143,7 +144,7 @@ function finish(world: World, opening: Promise<void>, legacy: Legacy): void {
   if (legacy.must.length > 0 || !same(names, first)) {
     for (const together of legacy.together) {
       // One whose removal was on its way, as an add was being undone, is gone, whoever comes in.
-      const left = together.filter((name) => world.engine.named(name).length > 0);
+      const left = together.filter((name) => !world.engine.removedLate.has(name));
       if (left.some((name) => names.includes(name)) && !left.every((name) => names.includes(name)))
         throw new Broken('takeover', `of ${shown(left)} only some are members: ${shown(names)}`);
     }
