@@ -58,7 +58,7 @@ export class FakeEngine {
   events: Events = 'told';
   /** How much later late news are told, in ms. */
   lateMs: () => number = () => 1000;
-  /** Told of each container that is about to be ended on request. */
+  /** Told of each container that is about to be ended on request of one who lives. */
   ending: (container: Container) => void = () => {};
   /** How the address of a container that is no more takes a heartbeat: a process's port refuses, a container's is silent. */
   deadAre: 'refusing' | 'silent' = 'refusing';
@@ -188,13 +188,13 @@ export class FakeEngine {
     this.tell();
   }
 
-  /** Gone already is success. Throws the planned fault. */
-  remove(id: string): void {
+  /** Gone already is success; `late`: who asked for it has died since. Throws the planned fault. */
+  remove(id: string, late = false): void {
     const one = this.#containers.get(id);
     if (one === undefined) return;
     const fault = this.removeFault(one.spec.name);
     if (fault !== undefined) throw fault;
-    if (one.state !== 'ended') this.ending(one);
+    if (one.state !== 'ended' && !late) this.ending(one);
     this.#containers.delete(id);
     this.tell();
   }

@@ -118,7 +118,7 @@ export class FakeRuntime implements Runtime {
   async #remove({ id, spec }: Container): Promise<void> {
     await this.#call(() => {
       if (this.#cut) this.#engine.removedLate.add(spec.name);
-      this.#engine.remove(id);
+      this.#engine.remove(id, this.#cut);
     });
   }
 

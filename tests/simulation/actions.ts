@@ -80,7 +80,7 @@ const ACTIONS = {
     const { engine, clock } = world;
     // Until a heartbeat is on its way, so that its answer may be, too.
     const { heartbeats } = engine;
-    for (let ms = 0; ms < AMID_MAX_MS && engine.heartbeats === heartbeats; ms++) clock.pass(1);
+    passUntil(world, () => engine.heartbeats > heartbeats);
     clock.pass(pick % 25);
     running(world, pick, ({ spec }) => engine.pause(spec.name));
   },
@@ -132,7 +132,7 @@ const ACTIONS = {
   crashAmid: (world, pick) => {
     world.ask({ verb: 'add', n: 2 + (pick % 3), hostnames: [] });
     // Until some of them are members by what the engine holds, and others are not.
-    for (let ms = 0; ms < AMID_MAX_MS && !halfCommitted(world); ms++) world.clock.pass(1);
+    passUntil(world, () => halfCommitted(world));
     die(world);
     reopen(world, pick >> 1);
   },
@@ -218,6 +218,13 @@ function running(world: World, pick: number, then: (one: Container) => unknown):
   if (one === undefined) return;
   world.trouble();
   then(one);
+}
+
+/** Lets time go by until `holds`, or until it has been waited for long enough. */
+function passUntil({ clock }: World, holds: () => boolean): void {
+  const lastMs = clock.now() + AMID_MAX_MS;
+  while (clock.now() < lastMs && !holds())
+    clock.pass(Math.max(0, Math.min(lastMs, clock.nextDueMs ?? lastMs) - clock.now()));
 }
 
 function halfCommitted({ engine, history }: World): boolean {

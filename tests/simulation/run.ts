@@ -78,7 +78,7 @@ export function run({ seed, steps, count = STEPS, make, trace }: RunOptions): Ou
 
 /** From here on the world is as slow as a world is. */
 function begin({ engine, chance }: World): void {
-  engine.latencyMs = () => (chance.happens(0.03) ? 300 : chance.below(6));
+  engine.latencyMs = () => (chance.happens(0.03) ? 300 : Math.max(0, chance.below(12) - 6));
   engine.bootMs = () => chance.below(150);
   engine.stopMs = () => chance.below(400);
 }

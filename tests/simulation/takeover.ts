@@ -1,3 +1,4 @@
+import { Unavailable } from '../../src/fleet/errors.ts';
 import { StartFailed } from '../../src/runtime/runtime.ts';
 import { granted, same, shown } from './history.ts';
 import { Broken } from './rule.ts';
@@ -107,7 +108,7 @@ function attempt(world: World, removing: ReadonlySet<string>, inTrouble: boolean
     return true;
   } catch (error) {
     // What the last one had sent may still take something away under the hands of this one.
-    const excused = inTrouble || error instanceof StartFailed;
+    const excused = inTrouble || error instanceof StartFailed || error instanceof Unavailable;
     if (error instanceof Broken || !excused) throw error;
     world.note(`it can't: ${String(error)}`);
     return false;

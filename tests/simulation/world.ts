@@ -74,6 +74,8 @@ export class World {
   slownessMs = 0;
   readonly #options: WorldOptions;
   readonly #down = new Map<number, number>();
+  /** Of what is off the ring, by port, whether it could answer at any time since. */
+  readonly #well = new Map<number, boolean>();
   readonly #broken: Broken[] = [];
   #digest = 0;
   #troubledMs = 0;
@@ -140,6 +142,7 @@ export class World {
     this.workers = undefined;
     this.closing = undefined;
     this.#down.clear();
+    this.#well.clear();
     this.passive.forget();
   }
 
@@ -233,11 +236,13 @@ export class World {
       if (state !== 'ready') {
         if (this.#down.size > 0 && address !== undefined) this.#down.delete(address.port);
         this.passive.offRing(name);
+        if (state === 'ejected' && address !== undefined) this.#isOff(address.port, nowMs);
         continue;
       }
       ready.push(name);
       if (address === undefined || engine.whose(address) !== name)
         throw new Broken('ring', `${name} is ready at an address that is not its own`);
+      this.#mustHaveAnswered(name, address.port, nowMs);
       this.#mustAnswer(name, address.port, nowMs);
       this.passive.onRing(name, address.port, nowMs);
     }
@@ -287,10 +292,24 @@ export class World {
     this.workers?.left(names);
   }
 
+  #isOff(port: number, nowMs: number): void {
+    if (this.#well.get(port) !== true) this.#well.set(port, this.#isWell(port, nowMs));
+  }
+
+  /** One that has come back must have been able to answer since it was taken off. */
+  #mustHaveAnswered(name: string, port: number, nowMs: number): void {
+    if (this.#well.size === 0 || !this.#well.has(port)) return;
+    if (this.#well.get(port) === false && !this.#isWell(port, nowMs))
+      throw new Broken('noticed', `${name} is back on the ring, and has not answered since it was taken off`);
+    this.#well.delete(port);
+  }
+
+  #isWell(port: number, nowMs: number): boolean {
+    return healthAt(this.engine, { host: '', port }, nowMs) === 'well';
+  }
+
   #mustAnswer(name: string, port: number, nowMs: number): void {
-    const { engine } = this;
-    const address = { host: '', port };
-    if (healthAt(engine, address, nowMs) === 'well') {
+    if (this.#isWell(port, nowMs)) {
       if (this.#down.size > 0) this.#down.delete(port);
       return;
     }
@@ -301,7 +320,7 @@ export class World {
     }
     // One that closes looks no more.
     if (this.closing !== undefined) return;
-    const toldMs = engine.toldMs(port);
+    const toldMs = this.engine.toldMs(port);
     if (nowMs - sinceMs > NOTICED_MAX_MS)
       throw new Broken('noticed', `${name} is on the ring, and has not answered for ${nowMs - sinceMs} ms`);
     // What was told before it came onto the ring was told of one that nobody knew yet.
