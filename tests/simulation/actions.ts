@@ -4,7 +4,8 @@ import { Chance } from '../fleet/chance.ts';
 import type { Container, Health, StartFault } from '../fleet/fake-engine.ts';
 import type { Wish } from './history.ts';
 import { calm, close, die, reopen } from './takeover.ts';
-import { START_TIMEOUT_MS, type World } from './world.ts';
+import { START_TIMEOUT_MS } from './limits.ts';
+import type { World } from './world.ts';
 
 /** What happens in one step, to whom by `pick`, and how much time goes by after it. */
 export interface Step {

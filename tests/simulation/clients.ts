@@ -5,7 +5,8 @@ import { healthAt } from '../fleet/fake-heartbeat.ts';
 import type { Run } from './passive.ts';
 import { Broken } from './rule.ts';
 import type { Worker } from './workers.ts';
-import { DRAIN_TIMEOUT_MS, type World } from './world.ts';
+import { DRAIN_TIMEOUT_MS } from './limits.ts';
+import type { World } from './world.ts';
 
 /** What a leaving replica has of its drain timeout to end by itself, at most. */
 const STOP_GRACE_PART = 1 / 4;

@@ -3,7 +3,8 @@ import { act, stepsOf } from './actions.ts';
 import { shown } from './history.ts';
 import { Broken, type Rule } from './rule.ts';
 import { calm, close, open } from './takeover.ts';
-import { MEMBERS_MAX, START_TIMEOUT_MS, World, type Figures } from './world.ts';
+import { MEMBERS_MAX, START_TIMEOUT_MS } from './limits.ts';
+import { World, type Figures } from './world.ts';
 
 export const STEPS = 200;
 /** The longest back-off, a start that times out and the look in between. */

@@ -60,7 +60,7 @@ describe('a fleet that breaks a rule', () => {
   test.each<[string, readonly Rule[], (options: FleetOptions) => Fleet]>([
     ['that does twice what was asked once', ['history'], (options) => new DoublingFleet(options)],
     ['that has not done what it says', ['history', 'follower'], (options) => new LyingFleet(options)],
-    ['that drains nothing', ['in flight', 'drain'], (options) => new ForgetfulFleet(options)],
+    ['that drains nothing', ['in flight', 'drain', 'news'], (options) => new ForgetfulFleet(options)],
     ['that does not hear what the engine tells', ['noticed'], deafFleet],
   ])('%s is found out, and the failure is shrunk to a few steps', (_, rules, make) => {
     const { seed, outcome } = firstFailure(make);

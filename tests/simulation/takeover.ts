@@ -2,7 +2,8 @@ import { Unavailable } from '../../src/fleet/errors.ts';
 import { StartFailed } from '../../src/runtime/runtime.ts';
 import { granted, same, shown } from './history.ts';
 import { Broken } from './rule.ts';
-import { FIRST_MEMBERS, MEMBERS_MAX, START_TIMEOUT_MS, type World } from './world.ts';
+import { FIRST_MEMBERS, MEMBERS_MAX, START_TIMEOUT_MS } from './limits.ts';
+import type { World } from './world.ts';
 
 /** An opening has the start timeout, and calls to the engine before and after. */
 const OPEN_MAX_MS = 4 * START_TIMEOUT_MS;

@@ -6,27 +6,23 @@ import { hash32 } from '../../src/ring/hash.ts';
 import { Chance } from '../fleet/chance.ts';
 import { FakeClock } from '../fleet/fake-clock.ts';
 import { FakeEngine } from '../fleet/fake-engine.ts';
-import { fakeHeartbeat, healthAt } from '../fleet/fake-heartbeat.ts';
+import { fakeHeartbeat } from '../fleet/fake-heartbeat.ts';
 import { FakeRuntime } from '../fleet/fake-runtime.ts';
 import { Ringmaster } from '../fleet/ringmaster.ts';
 import { Clients } from './clients.ts';
 import { History, same, shown, told, type Wish } from './history.ts';
+import {
+  DRAIN_TIMEOUT_MS,
+  FIRST_MEMBERS,
+  HEARTBEAT_FAILURES,
+  HEARTBEAT_INTERVAL_MS,
+  MEMBERS_MAX,
+  START_TIMEOUT_MS,
+} from './limits.ts';
+import { Notice } from './notice.ts';
 import { PassiveHealth } from './passive.ts';
 import { Broken, type Rule } from './rule.ts';
 import { Workers, type Worker } from './workers.ts';
-
-export const MEMBERS_MAX = 8;
-export const FIRST_MEMBERS = 3;
-export const DRAIN_TIMEOUT_MS = 3000;
-export const START_TIMEOUT_MS = 4000;
-const HEARTBEAT_INTERVAL_MS = 1000;
-const HEARTBEAT_FAILURES = 3;
-/** What one way of a call to the engine takes: mostly little, now and then that much. */
-const ENGINE_LATENCY_MAX_MS = 300;
-/** One that can't answer is off the ring by then: the heartbeat under way, and as many more as may be missed. */
-const NOTICED_MAX_MS = (HEARTBEAT_FAILURES + 1) * HEARTBEAT_INTERVAL_MS + 100;
-/** And by then where the engine has told of it: two lists, each there and back. */
-const TOLD_MAX_MS = 4 * ENGINE_LATENCY_MAX_MS + 50;
 
 /** Wake-ups of which nothing was told, from one look at everything to the next. */
 const WAKES_UNWATCHED_MAX = 4;
@@ -73,13 +69,10 @@ export class World {
   /** What one way of a heartbeat takes at most, beside what it takes always, in ms. */
   slownessMs = 0;
   readonly #options: WorldOptions;
-  readonly #down = new Map<number, number>();
-  /** Of what is off the ring, by port, whether it could answer at any time since. */
-  readonly #well = new Map<number, boolean>();
+  readonly #notice: Notice;
   readonly #broken: Broken[] = [];
   #digest = 0;
   #troubledMs = 0;
-  #goneMs = -Infinity;
   #foreignMs = -Infinity;
   #unwatched = 0;
   #watchedRing: Fleet['ring'] | undefined;
@@ -96,6 +89,7 @@ export class World {
     this.engine.ending = (container) => this.clients.ending(container);
     this.clients = new Clients(this);
     this.passive = new PassiveHealth(this);
+    this.#notice = new Notice(this);
     this.workerCount = options.seed % 2 === 0 ? 0 : 1 + (options.seed % 3);
     this.lagMs = () => this.chance.below(8);
     this.#life = this.#start();
@@ -141,8 +135,7 @@ export class World {
     this.#life = this.#start();
     this.workers = undefined;
     this.closing = undefined;
-    this.#down.clear();
-    this.#well.clear();
+    this.#notice.forget();
     this.passive.forget();
   }
 
@@ -226,7 +219,7 @@ export class World {
     const { engine, fleet, clock } = this;
     if (engine.violations.length > 0) throw new Broken('one of a name', engine.violations.join(', '));
     const nowMs = clock.now();
-    if (engine.gone) this.#goneMs = nowMs;
+    this.#notice.look();
     if (engine.foreign.size > 0) this.#foreignMs = nowMs;
     if (this.#inTrouble()) this.#troubledMs = nowMs;
     const views = fleet.replicas();
@@ -234,16 +227,14 @@ export class World {
     for (const { name, state, address } of views) {
       if (state === 'gone') throw new Broken('ring', `${name} is gone, and a member`);
       if (state !== 'ready') {
-        if (this.#down.size > 0 && address !== undefined) this.#down.delete(address.port);
         this.passive.offRing(name);
-        if (state === 'ejected' && address !== undefined) this.#isOff(address.port, nowMs);
+        if (address !== undefined) this.#notice.offRing(address.port, state === 'ejected');
         continue;
       }
       ready.push(name);
       if (address === undefined || engine.whose(address) !== name)
         throw new Broken('ring', `${name} is ready at an address that is not its own`);
-      this.#mustHaveAnswered(name, address.port, nowMs);
-      this.#mustAnswer(name, address.port, nowMs);
+      this.#notice.onRing(name, address.port);
       this.passive.onRing(name, address.port, nowMs);
     }
     const onRing = fleet.ring.names;
@@ -290,43 +281,6 @@ export class World {
     this.history.observe(names);
     this.clients.left(names);
     this.workers?.left(names);
-  }
-
-  #isOff(port: number, nowMs: number): void {
-    if (this.#well.get(port) !== true) this.#well.set(port, this.#isWell(port, nowMs));
-  }
-
-  /** One that has come back must have been able to answer since it was taken off. */
-  #mustHaveAnswered(name: string, port: number, nowMs: number): void {
-    if (this.#well.size === 0 || !this.#well.has(port)) return;
-    if (this.#well.get(port) === false && !this.#isWell(port, nowMs))
-      throw new Broken('noticed', `${name} is back on the ring, and has not answered since it was taken off`);
-    this.#well.delete(port);
-  }
-
-  #isWell(port: number, nowMs: number): boolean {
-    return healthAt(this.engine, { host: '', port }, nowMs) === 'well';
-  }
-
-  #mustAnswer(name: string, port: number, nowMs: number): void {
-    if (this.#isWell(port, nowMs)) {
-      if (this.#down.size > 0) this.#down.delete(port);
-      return;
-    }
-    const sinceMs = this.#down.get(port);
-    if (sinceMs === undefined) {
-      this.#down.set(port, nowMs);
-      return;
-    }
-    // One that closes looks no more.
-    if (this.closing !== undefined) return;
-    const toldMs = this.engine.toldMs(port);
-    if (nowMs - sinceMs > NOTICED_MAX_MS)
-      throw new Broken('noticed', `${name} is on the ring, and has not answered for ${nowMs - sinceMs} ms`);
-    // What was told before it came onto the ring was told of one that nobody knew yet.
-    if (toldMs === undefined || toldMs < sinceMs || this.#goneMs >= toldMs) return;
-    if (nowMs - toldMs > TOLD_MAX_MS)
-      throw new Broken('noticed', `${name} is on the ring ${nowMs - toldMs} ms after its end was told`);
   }
 
   #mustBeInForce(added: readonly string[]): void {
