@@ -413,6 +413,8 @@ export class Fleet {
       member.ended();
     } finally {
       this.#forced.signal.removeEventListener('abort', killNow);
+      // By its name it would end what the next Ringmaster starts, when this one has closed.
+      await killing?.catch(() => {});
     }
   }
 

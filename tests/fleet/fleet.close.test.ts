@@ -78,6 +78,25 @@ describe('close', () => {
     await rig.close(true);
   });
 
+  // The removal by force was still under way when the close had ended, and ended what the next Ringmaster had started
+  // under the same name.
+  test('that is forced leaves no removal behind that would end what is started after it', async () => {
+    const rig = await opened();
+    rig.engine.stopMs = () => 1000;
+    const closing = rig.fleet.close(false);
+    await rig.clock.advance(900);
+    rig.engine.latencyMs = () => 300;
+    rig.fleet.force();
+    await rig.clock.advance(50);
+    rig.engine.latencyMs = () => 0;
+    await rig.clock.until(closing);
+    for (const name of ['server-1', 'server-2', 'server-3']) rig.engine.plant(member(name, 1));
+    await rig.clock.advance(5000);
+    expect(rig.held()).toEqual(['server-1', 'server-2', 'server-3']);
+    for (const name of rig.held()) rig.engine.vanish(name);
+    await rig.close();
+  });
+
   test('is cut short by force, wherever it is', async () => {
     for (const forcedAfterMs of [0, 5000, 9000]) {
       const rig = await opened();
