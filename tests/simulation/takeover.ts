@@ -85,6 +85,7 @@ export function reopen(world: World, pick: number): void {
   const { history } = world;
   const removing = new Set([...history.pending].flatMap((call) => leaversOf(world, call.wish)));
   // Of whom nothing is left, nobody can know.
+  const before = history.names;
   if (legacyOf(world, removing).must.length === 0) history.begin([]);
   if (pick % 4 === 0) {
     const opening = begin(world);
@@ -93,17 +94,23 @@ export function reopen(world: World, pick: number): void {
     die(world);
   }
   if (pick % 4 !== 1) calm(world);
-  if (!attempt(world, removing, pick % 4 === 1)) {
+  if (!attempt(world, removing, before, pick % 4 === 1)) {
     close(world, true, false);
     calm(world);
-    if (!attempt(world, removing, false))
+    if (!attempt(world, removing, before, false))
       throw new Broken('takeover', 'nothing is in its way, and it does not begin');
   }
 }
 
 /** Gives whether it could begin; where nothing is in its way it must. */
-function attempt(world: World, removing: ReadonlySet<string>, inTrouble: boolean): boolean {
-  const legacy = legacyOf(world, removing);
+function attempt(
+  world: World,
+  removing: ReadonlySet<string>,
+  before: readonly string[],
+  inTrouble: boolean,
+): boolean {
+  const found = legacyOf(world, removing);
+  const legacy = { ...found, held: new Set([...found.held, ...before]) };
   try {
     finish(world, begin(world), legacy);
     return true;
