@@ -33,7 +33,7 @@ export interface BothPortsOptions {
   /** Names that may answer, besides those that the keys are told apart by. */
   readonly others?: readonly string[];
   /** Whether connections may break; see SteadyLoad. No POST is sent again even so. */
-  readonly sendsAgain?: boolean;
+  readonly sendsAgain?: () => boolean;
   /** Statuses that a GET may have, too; see SteadyLoad. */
   readonly mayGet?: ReadonlySet<number>;
 }

@@ -102,7 +102,7 @@ describe('Ringmaster killed with -9 in the middle of a change, and started again
         DOCKER_HOST: engine.dockerHost,
       },
       // While a Ringmaster starts, port 8080 says that nobody is ready yet.
-      load: { others: ['a', 'b'], sendsAgain: true, mayGet: new Set([503]) },
+      load: { others: ['a', 'b'], sendsAgain: () => true, mayGet: new Set([503]) },
     });
     const { load, director } = scene;
     let members: readonly string[] = NAMES;

@@ -3,8 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { childrenOf, gone } from '../processes.ts';
 import { eventually } from '../spawned.ts';
 
-/** Addresses for its networks, which no other engine's should have. */
+/** Addresses for its networks, which no other engine's should have, and one of its default bridge. */
 const POOL = '10.213.0.0/16';
+const BRIDGE_ADDRESS = '10.213.255.1/24';
+/** One that is told to have none removes docker0, which is the machine's engine's. */
+const BRIDGE = `ringmaster${process.pid % 100_000}`;
 
 export class SecondEngine {
   readonly #folder: string;
@@ -16,6 +19,8 @@ export class SecondEngine {
 
   static async open(): Promise<SecondEngine> {
     const engine = new SecondEngine(await mkdtemp('/tmp/ringmaster-engine-'));
+    await Bun.$`ip link add ${BRIDGE} type bridge`.quiet();
+    await Bun.$`ip addr add ${BRIDGE_ADDRESS} dev ${BRIDGE}`.quiet();
     await engine.start();
     return engine;
   }
@@ -36,7 +41,7 @@ export class SecondEngine {
         `--pidfile=${folder}/pid`,
         `--default-address-pool=base=${POOL},size=24`,
         // Nothing of the machine's network is changed but for bridges of its own.
-        '--bridge=none',
+        `--bridge=${BRIDGE}`,
         '--iptables=false',
         '--ip-masq=false',
         '--ip-forward=false',
