@@ -27,6 +27,9 @@ export interface ContextOptions {
   readonly upstreamsMax: number;
 }
 
+/** Slow requests that are ended at once, where a replica is full. */
+const GIVING_WAY_MAX = 64;
+
 /** A head as keys are taken from it. */
 class KeyedHead implements Keyed {
   sender = new Sender('', false);
@@ -93,6 +96,20 @@ export class RelayContext {
     this.knownRequests = keyInFields ? undefined : new KnownRequests();
     this.#keyed = new KeyedHead(this.requestHead, this.trust);
     this.pools = new Pools(dial, this.deadlines, { ...config, upstreamsMax }, (pool) => this.#doubt(pool));
+  }
+
+  /** Ends some of the requests there that hardly come in. To be called where there is no place for another; false where there are none. */
+  makeRoom(pool: Pool): boolean {
+    const { nowMs } = this.deadlines;
+    // Each of thousands that are refused would look through all clients.
+    if (pool.searchedMs === nowMs) return false;
+    pool.searchedMs = nowMs;
+    let ended = 0;
+    for (const { exchange } of this.clients) {
+      if (exchange?.givesWay(pool) === true) ended++;
+      if (ended === GIVING_WAY_MAX) break;
+    }
+    return ended > 0;
   }
 
   /** Has one request that waits there put to another replica, unless one is already. */

@@ -39,6 +39,10 @@ const REST_STALL_MS = 2000;
 /** Interim replies to one request (RFC 9110, section 15.2); more are no hints but a flood. */
 const INTERIM_REPLIES_MAX = 32;
 
+/** A body that comes in more slowly, from some seconds after its head on, gives way where its replica is full. */
+const SLOW_BYTES_PER_S = 240;
+const SLOW_AFTER_MS = 5000;
+
 const SWITCHING_PROTOCOLS = 101;
 const NONE: readonly string[] = [];
 
@@ -82,6 +86,7 @@ export class Exchange implements UpstreamUser {
   #stale = false;
   #resent = false;
 
+  readonly #beganMs: number;
   /** Undefined where the request has none. */
   readonly #body: RequestBody | undefined;
   /** Whether the client waits for a 100 before it sends its body. */
@@ -117,6 +122,7 @@ export class Exchange implements UpstreamUser {
     this.#minor = head.minor;
     this.#upgrade = head.protocols.length > 0 ? lowered(head.protocols) : NONE;
     this.#persistent = head.persistent;
+    this.#beganMs = context.deadlines.nowMs;
     this.#awaitsContinue = head.continues;
     if (head.framing !== 'none') {
       const framing = head.framing === 'length' ? head.length : this.#decoder(head.fields.named);
@@ -166,6 +172,19 @@ export class Exchange implements UpstreamUser {
   }
 
   // ---- from the client
+
+  /** Ends itself where its client takes a place at that instance with a body that hardly comes in; whether it did. */
+  givesWay(pool: Pool): boolean {
+    const tookMs = this.#context.deadlines.nowMs - this.#beganMs;
+    if (this.#place?.flight !== pool || this.#body === undefined || !this.takesBody) return false;
+    if (tookMs < SLOW_AFTER_MS || this.#body.sentBytes * 1000 >= SLOW_BYTES_PER_S * tookMs) return false;
+    // One that is being replied to may be a conversation.
+    if (this.#phase === 'head')
+      this.#refuse(408, 'The body of the request came too slowly, while others waited');
+    else if (this.#phase === 'rest') this.#close('cut');
+    else return false;
+    return true;
+  }
 
   clientTook(all: boolean): void {
     this.progress();
@@ -288,7 +307,10 @@ export class Exchange implements UpstreamUser {
   /** Takes a place at the lease's replica. Where there is none the lease is released; gives who is full. */
   #takePlace(lease: Lease): string | undefined {
     const { pools, config } = this.#context;
-    const pool = pools.of(lease.address);
+    let pool = pools.of(lease.address);
+    // Once those that gave way are gone it may be forgotten.
+    if (pool.inFlight >= config.replicaInFlightMax && this.#context.makeRoom(pool))
+      pool = pools.of(lease.address);
     const full = pool.inFlight >= config.replicaInFlightMax;
     if (full || !pools.hasRoom(pool)) {
       lease.release();

@@ -23,6 +23,8 @@ export interface PoolLimits {
 
 /** The connections to one instance of a replica. */
 export class Pool extends Flight implements Timed {
+  /** When it was last looked whether some requests here can give way. */
+  searchedMs = Number.NEGATIVE_INFINITY;
   /** When it has been silent for too long. */
   deadlineMs = Number.POSITIVE_INFINITY;
   /** The head of one of the last replies. */

@@ -14,7 +14,8 @@ export class RequestBody {
   readonly #decoder: ChunkedDecoder | undefined;
   /** As it was sent so far, where it may have to be sent again. */
   #kept: Uint8Array[] | undefined;
-  #keptBytes = 0;
+  /** Bytes sent so far, framing included. */
+  sentBytes = 0;
 
   /** `framing`: its length, or what reads its chunks. */
   constructor(framing: number | ChunkedDecoder, repeatable: boolean) {
@@ -62,8 +63,8 @@ export class RequestBody {
 
   #keep(bytes: Uint8Array, start: number, end: number): void {
     if (start >= end) return;
-    this.#keptBytes += end - start;
-    if (this.#kept !== undefined && this.#keptBytes <= KEPT_BYTES_MAX) {
+    this.sentBytes += end - start;
+    if (this.#kept !== undefined && this.sentBytes <= KEPT_BYTES_MAX) {
       this.#kept.push(Buffer.from(bytes.subarray(start, end)));
     } else {
       this.#kept = undefined;
