@@ -141,7 +141,9 @@ describe('what is not idempotent', () => {
       for (const target of answered) expect(servers.some((one) => one.whole.has(target))).toBe(true);
       // Each kind of end has been met with.
       for (const count of Object.values(counts)) expect(count).toBeGreaterThan(POSTS / 100);
-      for (const server of servers) expect(server.received.size).toBeGreaterThan(POSTS / 20);
+      // One of the three may be off the ring for most of it, since its requests fail; never two.
+      const busy = servers.filter(({ received: { size } }) => size > POSTS / 20);
+      expect(busy.length).toBeGreaterThanOrEqual(2);
       process.stdout.write(
         `WORKERS=${workers}: ${POSTS} POSTs, ${received.size} received, none twice: ${JSON.stringify(counts)}\n`,
       );
