@@ -104,33 +104,36 @@ const ring = Ring.of(NAMES);
 const ownerOf = (target: string): string | undefined => ring.owner(/[?]id=(\d+)/.exec(target)?.[1] ?? '');
 
 describe('under steady load on both ports, a replica is', () => {
-  test.each(FAULTS.map((fault) => [fault.what, fault] as const))('%s', async (what, fault) => {
-    const scene = await underLoad(stage, fault.env);
-    const { load, ringmaster, witness } = scene;
-    load.begin('during');
-    const askedMs = Date.now();
-    await fault.strike(scene);
-    const off = await leftRing(ringmaster, VICTIM, askedMs);
-    await fault.cure?.(scene);
-    const curedMs = fault.cure === undefined ? off : Date.now();
-    const on = await joinedRing(ringmaster, VICTIM, off);
-    await load.settled();
-    othersUntouched(scene, askedMs, [VICTIM]);
-    // Where it could tell of what it was sent, that was for its own keys only: nobody else waited for it.
-    expect(scene.director.arrivedAt(VICTIM).filter((target) => ownerOf(target) !== VICTIM)).toEqual([]);
-    await asBefore(scene);
-    const { event } = fault;
-    if (event !== undefined) await eventually(() => witness.times(event, VICTIM).length > 0);
-    const beganMs = event === undefined ? askedMs : (witness.times(event, VICTIM)[0] as number);
-    const noticedMs = off - beganMs;
-    const healedMs = on - off;
-    print(
-      `${what}: noticed after ${noticedMs.toFixed(0)} ms (${off - askedMs} from the command), healed ${healedMs} ms later` +
-        `${fault.cure === undefined ? '' : ` (${on - curedMs} after its cure)`}; ${load.figures([VICTIM])}`,
-    );
-    expect(noticedMs).toBeLessThan(fault.noticedMs * SPARE);
-    expect(healedMs).toBeLessThan(HEALED_MS * SPARE);
-  });
+  test.each(FAULTS.map((fault) => [fault.what, fault] as const))(
+    '%s: no request fails that could be saved, no POST comes twice, and it heals',
+    async (what, fault) => {
+      const scene = await underLoad(stage, fault.env);
+      const { load, ringmaster, witness } = scene;
+      load.begin('during');
+      const askedMs = Date.now();
+      await fault.strike(scene);
+      const off = await leftRing(ringmaster, VICTIM, askedMs);
+      await fault.cure?.(scene);
+      const curedMs = fault.cure === undefined ? off : Date.now();
+      const on = await joinedRing(ringmaster, VICTIM, off);
+      await load.settled();
+      othersUntouched(scene, askedMs, [VICTIM]);
+      // Where it could tell of what it was sent, that was for its own keys only: nobody else waited for it.
+      expect(scene.director.arrivedAt(VICTIM).filter((target) => ownerOf(target) !== VICTIM)).toEqual([]);
+      await asBefore(scene);
+      const { event } = fault;
+      if (event !== undefined) await eventually(() => witness.times(event, VICTIM).length > 0);
+      const beganMs = event === undefined ? askedMs : (witness.times(event, VICTIM)[0] as number);
+      const noticedMs = off - beganMs;
+      const healedMs = on - off;
+      print(
+        `${what}: noticed after ${noticedMs.toFixed(0)} ms (${off - askedMs} from the command), healed ${healedMs} ms later` +
+          `${fault.cure === undefined ? '' : ` (${on - curedMs} after its cure)`}; ${load.figures([VICTIM])}`,
+      );
+      expect(noticedMs).toBeLessThan(fault.noticedMs * SPARE);
+      expect(healedMs).toBeLessThan(HEALED_MS * SPARE);
+    },
+  );
 
   test('slow: it stays, and nobody else is slowed', async () => {
     const scene = await underLoad(stage);
