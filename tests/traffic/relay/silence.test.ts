@@ -57,7 +57,7 @@ async function quiet(
 /** Long enough for a silence to be seen. */
 const silence = (): Promise<void> => Bun.sleep(SILENCE_MS + 1000);
 
-describe('a replica that keeps requests waiting', () => {
+describe.concurrent('a replica that keeps requests waiting', () => {
   test('is reported when another answers one of them, which nobody gets to see', async () => {
     await using at = await quiet((exchange) => exchange.write(OK));
     await until('it is reported', () => blamed(at.rig).length > 0);

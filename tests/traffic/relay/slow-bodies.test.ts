@@ -30,7 +30,7 @@ const options = { limits: { replicaInFlightMax: PLACES } };
 const replying: Script = (exchange) =>
   exchange.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n');
 
-test('bodies that hardly come in give way to who has no place, and not before', async () => {
+test.concurrent('bodies that hardly come in give way to who has no place, and not before', async () => {
   await using rig = new Rig(
     [(exchange) => (exchange.method === 'GET' ? echo(exchange) : undefined)],
     options,
@@ -49,7 +49,7 @@ test('bodies that hardly come in give way to who has no place, and not before', 
   await until('the replica is rid of them', () => rig.lease(0).releases === 1);
 });
 
-test.each<[string, Script, number]>([
+test.concurrent.each<[string, Script, number]>([
   ['those that come in fast enough', () => {}, (SLOW_BYTES_PER_S * 3 * SLOW_AFTER_MS) / 1000],
   ['those that are replied to', replying, 1],
 ])('%s stay', async (_, script, bytes) => {
@@ -62,7 +62,7 @@ test.each<[string, Script, number]>([
   expect(clients.map(({ ended }) => ended)).toEqual(clients.map(() => undefined));
 });
 
-test('one that its replica does not take is not the client’s fault', async () => {
+test.concurrent('one that its replica does not take is not the client’s fault', async () => {
   await using rig = new Rig([(exchange) => exchange.channel.socket.pause()], options);
   const clients = await filled(rig, 1);
   for (const client of clients) client.write('x'.repeat(900_000));
