@@ -1,3 +1,3 @@
-import { soaksForAMinute } from './soak.suite.ts';
+import { soaks } from './soak.suite.ts';
 
-soaksForAMinute('docker', 2, 4);
+soaks({ runtime: 'docker', workers: 2, seed: 4, minutes: 1, changes: 6, faults: 2 });

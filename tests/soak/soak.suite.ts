@@ -5,17 +5,26 @@ import { soak } from './soak.ts';
 
 setDefaultTimeout(600_000);
 
-const MINUTES = 1;
+export interface Soaking {
+  readonly runtime: PlaceKind;
+  readonly workers: number;
+  readonly seed: number;
+  readonly minutes: number;
+  /** What there is time for. */
+  readonly changes: number;
+  readonly faults: number;
+}
 
-/** One minute of `bun run soak`. */
-export function soaksForAMinute(runtime: PlaceKind, workers: number, seed: number): void {
-  test(`one minute, ${runtime}, WORKERS=${workers}: six changes and two faults, and nothing goes wrong`, async () => {
+/** A little of `bun run soak`. */
+export function soaks({ changes, faults, ...options }: Soaking): void {
+  const { minutes, runtime, workers } = options;
+  test(`${minutes} min, ${runtime}, WORKERS=${workers}: ${changes} changes, ${faults} faults, and nothing goes wrong`, async () => {
     const signal = new AbortController().signal;
-    const report = await soak({ minutes: MINUTES, runtime, workers, seed, signal, tell: () => {} });
+    const report = await soak({ ...options, signal, tell: () => {} });
     process.stdout.write(textOf(report));
     expect(flawsOf(report)).toEqual([]);
-    expect(report.changes + report.refused).toBe(6);
-    expect(report.faults).toHaveLength(2);
+    expect(report.changes + report.refused).toBe(changes);
+    expect(report.faults).toHaveLength(faults);
     expect(report.processes.map(({ name }) => name).sort()).toContain('Ringmaster');
     if (workers > 1) expect(report.processes.length).toBeGreaterThan(workers);
     for (const { gets, posts } of report.ports) expect(Math.min(gets, posts)).toBeGreaterThan(100);

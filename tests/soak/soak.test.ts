@@ -2,12 +2,12 @@ import { describe, expect, test } from 'bun:test';
 import { treeOf } from '../bench/usage.ts';
 import { gone } from '../processes.ts';
 import { eventually } from '../spawned.ts';
-import { soaksForAMinute } from './soak.suite.ts';
+import { soaks } from './soak.suite.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 
 describe('the soak', () => {
-  soaksForAMinute('process', 2, 3);
+  soaks({ runtime: 'process', workers: 2, seed: 3, minutes: 0.5, changes: 3, faults: 1 });
 
   test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it in order, with the report so far', async (signal) => {
     const command = [process.execPath, 'tests/soak/run.ts', '60', '--runtime', 'process', '--workers', '1'];
