@@ -59,8 +59,6 @@ describe('containers under faults', () => {
   // Each breaks server-2 in its own way, half-way through the ids.
   test.each([
     ['killed', 'kill'],
-    ['stopped behind our back', 'stop -t 0'],
-    ['removed behind our back', 'rm -f'],
     ['paused', 'pause'],
   ])(
     '10,000 ids while a replica is %s: no request fails, no survivor’s key moves, and it heals under its name',
