@@ -104,7 +104,7 @@ export class Fleet {
       if (!member.spared)
         this.#options.log.warn(
           { replica: member.name, members: staying.length, offRing },
-          'requests fail, but the replica stays on the ring: too many others are off it',
+          'requests fail, but the replica stays on the ring: no more than half of them may be off it',
         );
       member.spared = true;
     },

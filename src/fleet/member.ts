@@ -19,7 +19,9 @@ export interface Lease {
   release(): void;
   /** Reports that nothing accepts connections there: the replica leaves the ring now, not at its next heartbeat. */
   unreachable(): void;
-  /** Reports that a request failed, and may have by the replica's fault: it is looked at now, and too many in a row take it off the ring. */
+  /** Reports that a request failed, by whose fault ever: the replica is looked at now. */
+  suspect(): void;
+  /** Reports that a request failed by the replica's fault: it is looked at now, and too many in a row take it off the ring. */
   failed(): void;
   /** Reports that a request was answered as it should be. */
   answered(): void;
@@ -62,8 +64,12 @@ export class MemberLease implements Lease {
     this.reports.unreachable(this.member, this.address);
   }
 
-  failed(): void {
+  suspect(): void {
     this.member.nudge();
+  }
+
+  failed(): void {
+    this.suspect();
     if (this.#failures.failed()) this.failing();
   }
 
@@ -80,11 +86,6 @@ export class MemberLease implements Lease {
 export class StandingLease extends MemberLease {
   /** How many they are, by what that process told last. */
   requests = 0;
-
-  /** Some requests failed there. That process counts them itself. */
-  suspect(): void {
-    this.member.nudge();
-  }
 }
 
 /** What the fleet knows of one replica. Only Fleet and Supervisor write it. */

@@ -1,7 +1,7 @@
 import type { Lease } from '../fleet/member.ts';
 import {
+  betterThan,
   failureStatus,
-  isComparable,
   isFree,
   shouldRetry,
   type Asked,
@@ -14,8 +14,8 @@ import type { RetryBudget } from './budget.ts';
 export class Attempts {
   /** Replicas that are not asked again. */
   readonly tried = new Set<string>();
-  /** Those whose replies were failing ones, and who are to blame for it if another does better. */
-  readonly #blamed: Lease[] = [];
+  /** Those that failed, and are to blame for it if another does better. */
+  readonly #aside: { readonly lease: Lease; readonly betterBelow: number }[] = [];
   #counted = 0;
   #last: Failure = 'refused';
 
@@ -31,14 +31,15 @@ export class Attempts {
     if (!isFree(failure)) this.#counted++;
   }
 
-  /** The reply of that lease's replica is put aside for that of the next. */
-  putAside(lease: Lease, verdict: Verdict): void {
-    if (verdict === 'fails') this.#blamed.push(lease);
+  /** What the lease's replica did is compared with what the next does. */
+  compare(lease: Lease, did: Failure | Verdict): void {
+    lease.suspect();
+    this.#aside.push({ lease, betterBelow: betterThan(did) });
   }
 
-  /** One that is asked after them has done better. */
-  blame(): void {
-    for (const lease of this.#blamed) lease.failed();
+  /** The client gets a reply of that status from another. */
+  answered(status: number): void {
+    for (const { lease, betterBelow } of this.#aside) if (status < betterBelow) lease.failed();
   }
 
   /** Whether the next replica may be asked, as far as the request goes. */
@@ -50,18 +51,4 @@ export class Attempts {
   mayGoOn(request: Asked, budget: RetryBudget, nowMs: number): boolean {
     return this.allow(request) && (isFree(this.#last) || budget.withdraw(nowMs));
   }
-}
-
-/** What a reply tells that the client gets, of its own replica and of those before it. */
-export function judge(
-  verdict: Verdict,
-  {
-    lease,
-    attempts,
-    asked,
-  }: { readonly lease: Lease; readonly attempts: Attempts | undefined; readonly asked: Asked },
-): void {
-  if (verdict === 'answers') attempts?.blame();
-  // Where it could have been compared, and was with no better, or there is no other: it may be the request's own fault.
-  else if (verdict === 'fails' && !isComparable(asked)) lease.failed();
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Lease } from '../fleet/member.ts';
 import type { Address } from '../runtime/runtime.ts';
-import { Attempts, judge } from './attempts.ts';
+import { Attempts } from './attempts.ts';
 import { ReplayableBody } from './body.ts';
 import { RetryBudget } from './budget.ts';
 import { keptRequestId, requestHeaders } from './headers.ts';
@@ -120,6 +120,12 @@ export class Forwarder {
         continue;
       }
       attempts.failed(replica, outcome);
+      // That it is lost the fleet itself has said.
+      if (outcome !== 'lost' && outcome !== 'refused') {
+        if (attempts.allow(this.#asked(message))) attempts.compare(place.lease, outcome);
+        else if (attempts.tried.size === 1) place.lease.failed();
+        else place.lease.suspect();
+      }
       if (!attempts.mayGoOn(this.#asked(message), this.#budget, performance.now()))
         throw new ForwardError(attempts.status, `Replica ${replica} did not answer this request`);
       place = this.#take(message);
@@ -164,7 +170,7 @@ export class Forwarder {
     const place = next === undefined ? undefined : this.#placeOf(next);
     if (place === undefined) return undefined;
     if (attempts.mayGoOn(asked, this.#budget, performance.now())) {
-      attempts.putAside(lease, verdict);
+      attempts.compare(lease, verdict);
       return place;
     }
     place.release();
@@ -220,7 +226,7 @@ export class Forwarder {
         place.release();
         return another;
       }
-      judge(verdict, { lease, attempts: message.attempts, asked: this.#asked(message) });
+      message.attempts.answered(status);
       const onWhole = (): void => {
         if (verdict === 'answers') lease.answered();
       };
@@ -233,8 +239,6 @@ export class Forwarder {
       if (cut) throw new ForwardError(502, 'The replica had to leave before it answered');
       failure ??= error instanceof UpstreamError && error.refused ? 'refused' : 'broken';
       if (failure === 'refused') lease.unreachable();
-      // That it is lost the fleet itself has said.
-      else if (failure !== 'lost') lease.failed();
       // Where a kept connection breaks off, fetch by itself sends the request again: it may be what ended the replica.
       return failure === 'refused' && !fresh && this.#answered.has(lease.address) ? 'broken' : failure;
     } finally {

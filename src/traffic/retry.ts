@@ -50,11 +50,11 @@ export function shouldRetry({ method, failure, bodyWhole, attempts, retries }: A
 }
 
 /**
- * Whether a failing reply can be told from what any replica would say, by asking another. Where it can, only that
- * speaks against the replica; where it can't, the reply itself has to.
+ * Whether a failing reply can be compared with another replica's. Only that speaks against a replica: by itself the reply
+ * may be the request's own fault, and whoever can send such requests could have replicas ejected.
  */
-export function isComparable({ method, bodyWhole, retries }: Asked): boolean {
-  return bodyWhole && retries > 0 && SAFE.has(method);
+export function isComparable(asked: Asked): boolean {
+  return shouldRetry({ ...asked, failure: 'failing', attempts: 1 });
 }
 
 /** What a reply tells of its replica. */
@@ -68,6 +68,16 @@ export type Verdict =
 export function verdictOf(status: number, retryAfter: boolean): Verdict {
   if (!FAILING.has(status)) return 'answers';
   return status === 503 && retryAfter ? 'sheds' : 'fails';
+}
+
+/**
+ * The status below which another replica's reply is better than what one did, so that it was that one's fault, and not
+ * the request's own. To a failing reply only success is: another may not have what the first one has. To none at all any
+ * answer is.
+ */
+export function betterThan(did: Failure | Verdict): number {
+  if (did === 'sheds') return 0;
+  return did === 'fails' ? 400 : 500;
 }
 
 /** Whether the attempt cost nothing, neither time nor a byte sent, so that it is not counted. */

@@ -4,19 +4,16 @@
  * Whether it is silence, or work that takes its time for once, a second opinion tells.
  */
 
-/** Requests that wait at one instance, at least, for its silence to mean something. */
+/** Requests that wait at one instance, at least, for its silence to mean something; fewer where it may not have so many. */
 const WAITING_MIN = 5;
 /** It has to last for so much longer than the slowest reply of late, and for so long at least. */
 const SLOWEST_FACTOR = 10;
 const SILENCE_MIN_MS = 2000;
-/** Replies after which it is known how slow they are. */
-const REPLIES_MIN = 100;
 /** "Of late" is one to two of these. */
 const WINDOW_MS = 30_000;
 
 /** How slow replies are, whoever sends them. */
 export class Pace {
-  #replies = 0;
   #slowestMs = 0;
   #slowestBeforeMs = 0;
   #windowEndsMs = 0;
@@ -28,21 +25,25 @@ export class Pace {
       this.#slowestBeforeMs = this.#slowestMs;
       this.#slowestMs = 0;
     }
-    this.#replies++;
     if (tookMs > this.#slowestMs) this.#slowestMs = tookMs;
   }
 
-  /** A silence that lasts for so long, in ms, is worth a second opinion. Infinity where too little is known. */
+  /** A silence that lasts for so long, in ms, is worth a second opinion. */
   get silenceMaxMs(): number {
-    if (this.#replies < REPLIES_MIN) return Number.POSITIVE_INFINITY;
     return Math.max(SILENCE_MIN_MS, SLOWEST_FACTOR * Math.max(this.#slowestMs, this.#slowestBeforeMs));
   }
 }
 
 /** The requests that wait for one instance to begin its reply. */
 export class Silence {
+  readonly #waitingMin: number;
   #waiting = 0;
   #sinceMs = Number.POSITIVE_INFINITY;
+
+  /** `inFlightMax`: requests that there may be at once. */
+  constructor(inFlightMax: number) {
+    this.#waitingMin = Math.min(WAITING_MIN, inFlightMax);
+  }
 
   /** Since when enough requests wait and none was replied to; Infinity where that is not so. */
   get sinceMs(): number {
@@ -51,16 +52,16 @@ export class Silence {
 
   /** A request is sent. */
   asked(nowMs: number): void {
-    if (++this.#waiting === WAITING_MIN) this.#sinceMs = nowMs;
+    if (++this.#waiting === this.#waitingMin) this.#sinceMs = nowMs;
   }
 
   /** One of those that wait is replied to. */
   replied(nowMs: number): void {
-    this.#sinceMs = --this.#waiting >= WAITING_MIN ? nowMs : Number.POSITIVE_INFINITY;
+    this.#sinceMs = --this.#waiting >= this.#waitingMin ? nowMs : Number.POSITIVE_INFINITY;
   }
 
   /** One waits no more, for another reason. */
   left(): void {
-    if (--this.#waiting < WAITING_MIN) this.#sinceMs = Number.POSITIVE_INFINITY;
+    if (--this.#waiting < this.#waitingMin) this.#sinceMs = Number.POSITIVE_INFINITY;
   }
 }

@@ -11,6 +11,7 @@ export function idleLease(replica = 'a'): Lease {
     onCut: undefined,
     release() {},
     unreachable() {},
+    suspect() {},
     failed() {},
     answered() {},
     failing() {},

@@ -15,6 +15,7 @@ export class CountedLease implements Lease {
   onCut: (() => void) | undefined;
   releases = 0;
   unreachables = 0;
+  suspicions = 0;
   failures = 0;
   answers = 0;
   silences = 0;
@@ -38,6 +39,10 @@ export class CountedLease implements Lease {
 
   unreachable(): void {
     this.unreachables++;
+  }
+
+  suspect(): void {
+    this.suspicions++;
   }
 
   failed(): void {

@@ -68,18 +68,50 @@ describe('a failing reply to a safe request', () => {
     expect(balancer.leases.every(({ failures }) => failures === 0)).toBe(true);
   });
 
-  test('with RETRIES=0 is passed on, and speaks against its replica', async () => {
+  test('is not passed on for a client error of the next, but nobody is to blame', async () => {
+    await using balancer = await Balancer.open([replying(503), replying(404)]);
+    expect(await asked(balancer)).toEqual([404, 'r1']);
+    expect(told(balancer)).toEqual(['r0 failed 0 answered 0', 'r1 failed 0 answered 1']);
+  });
+
+  test('with RETRIES=0 is passed on, and tells nothing', async () => {
     await using balancer = await Balancer.open([replying(500), replying(200)], { retries: 0 });
     expect(await asked(balancer)).toEqual([500, 'r0']);
+    expect(told(balancer)).toEqual(['r0 failed 0 answered 0']);
+  });
+});
+
+describe('a reply that does not come', () => {
+  const ends: Answer = ({ socket }) => void socket.end();
+
+  test('has failed where the next replica has anything to say', async () => {
+    await using balancer = await Balancer.open([ends, replying(404)]);
+    expect(await asked(balancer)).toEqual([404, 'r1']);
+    expect(told(balancer)).toEqual(['r0 failed 1 answered 0', 'r1 failed 0 answered 1']);
+  });
+
+  test('tells nothing where no replica does better, but that it is to be looked at', async () => {
+    await using balancer = await Balancer.open([ends, ends, ends]);
+    expect((await asked(balancer))[0]).toBe(502);
+    expect(balancer.leases.map(({ failures, suspicions }) => [failures, suspicions])).toEqual([
+      [0, 1],
+      [0, 1],
+      [0, 1],
+    ]);
+  });
+
+  test('to what can’t be sent again has failed', async () => {
+    await using balancer = await Balancer.open([ends, replying(200)]);
+    expect((await asked(balancer, 'POST'))[0]).toBe(502);
     expect(told(balancer)).toEqual(['r0 failed 1 answered 0']);
   });
 });
 
-test.each(UNSAFE)('a failing reply to %s is the client’s, and speaks against its replica', async (method) => {
+test.each(UNSAFE)('a failing reply to %s is the client’s, and tells nothing', async (method) => {
   await using balancer = await Balancer.open([replying(500), replying(200)]);
   expect(await asked(balancer, method)).toEqual([500, 'r0']);
   expect(balancer.seen).toEqual([1, 0]);
-  expect(told(balancer)).toEqual(['r0 failed 1 answered 0']);
+  expect(told(balancer)).toEqual(['r0 failed 0 answered 0']);
 });
 
 test('a reply is an answer when it is whole, not before, and a failure where it breaks off', async () => {

@@ -3,7 +3,7 @@ import { ChunkedDecoder } from '../http1/chunked.ts';
 import { Flaw } from '../http1/head.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ReplyHead } from '../http1/reply-head.ts';
-import { Attempts, judge } from '../attempts.ts';
+import { Attempts } from '../attempts.ts';
 import { Place } from '../place.ts';
 import {
   isComparable,
@@ -342,7 +342,7 @@ export class Exchange implements UpstreamUser {
     }
     upstream?.leave('cut');
     place.release();
-    this.#attempts.putAside(place.lease, verdict);
+    this.#attempts.compare(place.lease, verdict);
     this.#stale = false;
     this.#connect(next);
     if (this.#reused) this.connected();
@@ -387,14 +387,6 @@ export class Exchange implements UpstreamUser {
     return { method: this.method, bodyWhole: this.#bodyWhole, retries: this.#context.config.retries };
   }
 
-  /** The client gets this reply. */
-  #judge(verdict: Verdict): void {
-    this.#answers = verdict === 'answers';
-    const lease = this.#place?.lease;
-    if (lease !== undefined && (!this.#answers || this.#attempts !== undefined))
-      judge(verdict, { lease, attempts: this.#attempts, asked: this.#asked });
-  }
-
   /** The reply is whole, or can't be seen to be. */
   #answered(): void {
     if (this.#answers) this.#place?.lease.answered();
@@ -407,8 +399,6 @@ export class Exchange implements UpstreamUser {
     this.#replyBegan = false;
     this.#headPart = undefined;
     this.#phase = 'connecting';
-    // A body that is still to come would be the client's silence.
-    if (this.#body === undefined) place.asked(this.#context.deadlines.nowMs);
     this.#upstream = place.flight.take(this, idleMsMax);
     // Its own deadline is the connection's, until there is one.
     this.#client.deadlineMs = Number.POSITIVE_INFINITY;
@@ -479,7 +469,8 @@ export class Exchange implements UpstreamUser {
         const retryAfter = status === 503 && replyHead.fields.find('retry-after', ', ') !== undefined;
         const verdict = verdictOf(status, retryAfter);
         if (verdict !== 'answers' && this.#asksAnother(verdict)) return;
-        this.#judge(verdict);
+        this.#answers = verdict === 'answers';
+        this.#attempts?.answered(status);
         return this.#replyBegins(bytes, end);
       }
       if (++this.#interim > INTERIM_REPLIES_MAX) return this.#badReply('too many interim replies');
@@ -540,7 +531,8 @@ export class Exchange implements UpstreamUser {
     const { scratch } = this.#context;
     this.#place?.replied(this.#context.deadlines.nowMs);
     // A failing reply is never noted.
-    this.#judge('answers');
+    this.#answers = true;
+    this.#attempts?.answered(known.status);
     this.#beginReply(known, NONE);
     this.#clientPersists = true;
     scratch.reset();
@@ -630,6 +622,8 @@ export class Exchange implements UpstreamUser {
   #badReply(why: string): void {
     const lease = this.#place?.lease;
     this.#context.log.warn({ replica: lease?.replica, why }, 'bad reply from a replica');
+    // Nothing of it has reached the client, but for interim replies.
+    if (this.#interim === 0 && isIdempotent(this.method)) return this.#failed('broken');
     lease?.failed();
     this.#refuse(502, `Replica ${lease?.replica ?? ''} did not send a valid reply`);
   }
@@ -682,12 +676,16 @@ export class Exchange implements UpstreamUser {
     // Let go of first: what is told to the fleet it tells to all who hold a lease.
     this.#letGo('cut');
     if (failure === 'refused') lease.unreachable();
-    // That it is lost the fleet itself has said.
-    else if (failure !== 'lost') lease.failed();
     this.#attempts ??= new Attempts();
     // What was sent before on a kept connection has reached the replica, and is what may have ended it.
     this.#attempts.failed(lease.replica, this.#stale && isFree(failure) ? 'broken' : failure);
     this.#stale = false;
+    // That it is lost the fleet itself has said.
+    if (failure !== 'lost' && failure !== 'refused') {
+      if (this.#attempts.allow(this.#asked)) this.#attempts.compare(lease, failure);
+      else if (this.#attempts.tried.size === 1) lease.failed();
+      else lease.suspect();
+    }
     if (this.#attempts.mayGoOn(this.#asked, budget, deadlines.nowMs)) {
       if (this.#claim() && this.#reused) this.connected();
       return;
@@ -733,7 +731,10 @@ export class Exchange implements UpstreamUser {
     const { deadlines, config } = this.#context;
     const limitMs =
       this.requestDone || this.#awaitsContinue ? config.replyHeaderTimeoutMs : config.bodyStallTimeoutMs;
-    if (this.#phase === 'head') this.#client.deadlineMs = deadlines.nowMs + limitMs;
+    if (this.#phase !== 'head') return;
+    this.#client.deadlineMs = deadlines.nowMs + limitMs;
+    // A body that is still to come would be the client's silence.
+    if (this.requestDone) this.#place?.asked(deadlines.nowMs);
   }
 
   /** Something moved: nobody stalls. */

@@ -94,6 +94,7 @@ export class KnownReply {
     readonly framing: ReplyFraming,
     readonly length: number,
     readonly persistent: boolean,
+    readonly status: number,
     readonly knownSinceMs: number,
   ) {}
 
@@ -140,6 +141,7 @@ export function knownReply(
     head.framing,
     head.length,
     head.persistent,
+    head.status,
     nowMs,
   );
 }

@@ -29,7 +29,7 @@ export class Pool extends Flight implements Timed {
   deadlineMs = Number.POSITIVE_INFINITY;
   /** The head of one of the last replies. */
   knownReply: KnownReply | undefined;
-  readonly #silence = new Silence();
+  readonly #silence: Silence;
   readonly #idle: Upstream[] = [];
   readonly #all = new Set<Upstream>();
   /** Attempts to connect that took too long. They can't be called off, and hold their descriptors until the kernel gives up. */
@@ -40,6 +40,7 @@ export class Pool extends Flight implements Timed {
     readonly pools: Pools,
   ) {
     super();
+    this.#silence = new Silence(pools.limits.replicaInFlightMax);
   }
 
   get size(): number {

@@ -187,6 +187,10 @@ class MirrorLease implements Lease {
     if (!descriptorsSpent()) this.#stay.fail('unreachable');
   }
 
+  suspect(): void {
+    this.#stay.fail('suspect');
+  }
+
   failed(): void {
     this.#stay.requestFailed();
   }

@@ -159,20 +159,26 @@ test('a bad day is not doubled: not all of many requests are sent a second time'
   expect(others.reduce((sum, one) => sum + one, 0)).toBeLessThan(REQUESTS);
 });
 
-test.each(DEATHS)('a reply that has begun and dies by %s is not asked for again', async (_, die) => {
-  await using rig = new Rig([
-    async (exchange) => {
-      exchange.write('HTTP/1.1 2');
-      await turn();
-      await die(exchange);
-    },
-    echo,
-  ]);
-  const client = await rig.client();
-  client.write(ask('GET'));
-  expect((await client.reply()).status).toBe(502);
-  expect(rig.seen).toEqual([1, 0]);
-});
+test.each(DEATHS)(
+  'a head that has begun and dies by %s: none of it has reached the client',
+  async (_, die) => {
+    await using rig = new Rig([
+      async (exchange) => {
+        exchange.write('HTTP/1.1 2');
+        await turn();
+        await die(exchange);
+      },
+      echo,
+    ]);
+    const client = await rig.client();
+    client.write(ask('POST'));
+    expect((await client.reply('POST')).status).toBe(502);
+    expect(rig.seen).toEqual([1, 0]);
+    client.write(ask('GET'));
+    expect((await client.reply()).value('x-served-by')).toBe('r1');
+    expect(rig.seen).toEqual([2, 1]);
+  },
+);
 
 describe('news of the fleet', () => {
   test('a replica is lost: what it has not replied to goes elsewhere, if that does no harm', async () => {
