@@ -16,6 +16,7 @@ import { FleetError, NameTaken, Unavailable } from './errors.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
 import { Member, MemberLease, StandingLease, type Lease, type LeaseReports } from './member.ts';
+import { Marks } from './marks.ts';
 import { checkJoin, checkLeave, joining, leaving, type Change } from './membership.ts';
 import { mayEject } from './outlier.ts';
 import { ChangeQueue } from './queue.ts';
@@ -79,6 +80,7 @@ export interface Follower {
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #supervisor: Supervisor;
+  readonly #marks: Marks;
   readonly #queue = new ChangeQueue();
   /** In joining order. A leaving member stays until its instance is gone, so that a leave that fails has changed nothing. */
   readonly #members = new Map<string, Member>();
@@ -131,7 +133,9 @@ export class Fleet {
       startTimeoutMs: config.startTimeoutMs,
       step: (member, event, why) => this.#step([member], event, why),
       look: () => void this.#look(),
+      settle: () => this.#marks.settle(),
     });
+    this.#marks = new Marks(runtime, (name) => this.#members.has(name));
   }
 
   /**
@@ -267,9 +271,11 @@ export class Fleet {
     this.#unwatch();
     const members = [...this.#members.values()];
     const kept = keep && runtime.durable;
-    if (kept) await Promise.all(members.map((member) => this.#supervisor.release(member)));
-    else if (members.length > 0)
-      await this.#part(members, deadlineMs).catch((error: unknown) =>
+    if (kept) {
+      await Promise.all(members.map((member) => this.#supervisor.release(member)));
+      await this.#marks.settle().catch(() => {});
+    } else if (members.length > 0)
+      await this.#partAtEnd(members, deadlineMs).catch((error: unknown) =>
         log.error({ why: reason(error) }, 'not every replica could be removed'),
       );
     await this.#looking;
@@ -279,9 +285,10 @@ export class Fleet {
 
   async #takeOver(): Promise<void> {
     const { runtime, log, config } = this.#options;
-    const { members, commit, discard } = adoption(await runtime.list());
+    const { members, commit, stay, discard } = adoption(await runtime.list());
     await Promise.all(discard.map((one) => runtime.stop(one.name, 0)));
-    if (commit.length > 0) await runtime.commit(commit);
+    if (commit.length > 0) await runtime.mark(commit, 'member');
+    for (const name of stay) await runtime.mark([name], 'member');
     for (const one of members) this.#adopt(one);
     // Not before: a look that knows of no members yet takes each instance for one that nobody wants.
     this.#unwatch = runtime.watch(() => void this.#look());
@@ -344,11 +351,14 @@ export class Fleet {
           throw error;
         }
       });
-      await runtime.commit(names);
-      const lost = members.find((member) => member.instance === undefined);
-      if (lost !== undefined) throw new Unavailable(`Replica ${lost.name} ended before all were ready`);
+      const missing = await runtime.mark(names, 'member');
+      const lost = missing[0] ?? members.find((member) => member.instance === undefined)?.name;
+      if (lost !== undefined) throw new Unavailable(`Replica ${lost} ended before all were ready`);
     } catch (error) {
-      await Promise.allSettled(members.map((member) => runtime.stop(member.name, 0)));
+      // Before the first is removed none may be a member any more. Where that fails a later look does both.
+      const uncommitted = await runtime.mark(names, 'joining').catch(() => undefined);
+      if (uncommitted !== undefined)
+        await Promise.allSettled(members.map((member) => runtime.stop(member.name, 0)));
       for (const name of names) this.#joining.delete(name);
       throw this.#refusal(error, 'nothing was added');
     }
@@ -365,38 +375,98 @@ export class Fleet {
     this.#members.set(member.name, member);
   }
 
-  /** Drains until the deadline and removes members, all of them or none. */
+  /**
+   * Drains until the deadline and removes members, all of them or none. The removal of one decides: if it fails all
+   * stay, and once it is gone all are, for that is what the next Ringmaster would take the marks to say.
+   */
   async #part(members: readonly Member[], deadlineMs: number): Promise<void> {
-    this.#step(members, 'left', 'leaves');
-    for (const member of members) member.leave();
-    const results = await Promise.allSettled(members.map((member) => this.#stop(member, deadlineMs)));
+    const { log } = this.#options;
+    this.#letGo(members);
+    let deciding: Member;
+    let graceMs: number;
+    try {
+      // A start that is under way renames, too.
+      await Promise.all(members.map((member) => this.#supervisor.release(member)));
+      const first = await this.#marks.leave(members.map(({ name }) => name));
+      deciding = members.find(({ name }) => name === first) as Member;
+      const rounds = members.length > 1 ? 2 : 1;
+      graceMs = this.#graceMs(deadlineMs, rounds);
+      await Promise.all(members.map((member) => this.#drain(member, deadlineMs - rounds * graceMs)));
+      await this.#stop(deciding, graceMs);
+    } catch (error) {
+      if (members.length > 1) await this.#marks.failed().catch(() => {});
+      this.#keep(members);
+      throw this.#refusal(error, 'nothing was removed');
+    }
+    const others = members.filter((member) => member !== deciding);
+    const results = await Promise.allSettled(others.map((member) => this.#stop(member, graceMs)));
+    for (const member of members) this.#members.delete(member.name);
+    this.#step(members, 'removed', 'left');
+    for (const [i, result] of results.entries()) {
+      if (result.status === 'fulfilled') continue;
+      // As an instance that is no member's it is found, and removed.
+      log.warn(
+        { replica: others[i]?.name, why: reason(result.reason) },
+        'replica has left, and could not be removed yet',
+      );
+      void this.#look();
+    }
+  }
+
+  /** Drains until the deadline and removes members, each as soon as it can be; all that can't be are tried. */
+  async #partAtEnd(members: readonly Member[], deadlineMs: number): Promise<void> {
+    this.#letGo(members);
+    const results = await Promise.allSettled(
+      members.map(async (member) => {
+        await this.#supervisor.release(member);
+        const graceMs = this.#graceMs(deadlineMs, 1);
+        await this.#drain(member, deadlineMs - graceMs);
+        await this.#stop(member, graceMs);
+      }),
+    );
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) {
-      // They stay members: those still alive answer their next heartbeat, the others are healed.
-      this.#step(members, 'stayed', 'could not be removed');
-      for (const member of members) {
-        if (member.instance === undefined) this.#supervisor.bury(member, 'has no instance any more');
-        if (!this.#closing.signal.aborted) this.#supervisor.watch(member);
-      }
+      this.#keep(members);
       throw this.#refusal(failed.reason, 'nothing was removed');
     }
     for (const member of members) this.#members.delete(member.name);
     this.#step(members, 'removed', 'left');
   }
 
-  async #stop(member: Member, deadlineMs: number): Promise<void> {
-    const { runtime, clock, log } = this.#options;
-    await this.#supervisor.release(member);
-    const drained = new AbortController();
-    const leftMs = Math.max(0, deadlineMs - clock.now());
-    const graceMs = runtime.owns ? Math.min(STOP_GRACE_MS, leftMs / 4) : 0;
-    const waiting = AbortSignal.any([drained.signal, this.#forced.signal]);
-    await Promise.race([member.idle(), clock.sleep(leftMs - graceMs, waiting)]);
-    drained.abort();
-    if (member.leases.size > 0) {
-      log.warn({ replica: member.name, inFlight: member.inFlight }, 'drain timeout: requests are cut');
-      member.cut();
+  #letGo(members: readonly Member[]): void {
+    this.#step(members, 'left', 'leaves');
+    for (const member of members) member.leave();
+  }
+
+  /** They stay members: those still alive answer their next heartbeat, the others are healed. */
+  #keep(members: readonly Member[]): void {
+    this.#step(members, 'stayed', 'could not be removed');
+    for (const member of members) {
+      if (member.instance === undefined) this.#supervisor.bury(member, 'has no instance any more');
+      if (!this.#closing.signal.aborted) this.#supervisor.watch(member);
     }
+  }
+
+  /** What each of so many `rounds` of removals has to end by itself, of the time that is left. */
+  #graceMs(deadlineMs: number, rounds: number): number {
+    const { runtime, clock } = this.#options;
+    const leftMs = Math.max(0, deadlineMs - clock.now());
+    return runtime.owns ? Math.min(STOP_GRACE_MS, leftMs / 4 / rounds) : 0;
+  }
+
+  async #drain(member: Member, untilMs: number): Promise<void> {
+    const { clock, log } = this.#options;
+    const drained = new AbortController();
+    const waiting = AbortSignal.any([drained.signal, this.#forced.signal]);
+    await Promise.race([member.idle(), clock.sleep(Math.max(0, untilMs - clock.now()), waiting)]);
+    drained.abort();
+    if (member.leases.size === 0) return;
+    log.warn({ replica: member.name, inFlight: member.inFlight }, 'drain timeout: requests are cut');
+    member.cut();
+  }
+
+  async #stop(member: Member, graceMs: number): Promise<void> {
+    const { runtime } = this.#options;
     const stopping = runtime.stop(member.name, this.#forced.signal.aborted ? 0 : graceMs);
     let killing: Promise<void> | undefined;
     const killNow = (): void => {
@@ -503,18 +573,34 @@ export class Fleet {
         this.#lost(member, 'its address is not its own any more');
       else this.#judge(member, now?.state ?? 'ended');
     }
-    for (const { name } of found.values()) {
-      if (namesBefore.has(name) || this.#members.has(name) || this.#joining.has(name)) continue;
-      // Beside the looks, not in them: one that takes long to remove must not put off healing.
-      if (!this.#sweeping.has(name)) this.#sweeping.set(name, this.#sweep(name));
-    }
+    this.#sweepStrays([...found.values()], namesBefore);
+    // What marks those have that are leaving is no news.
+    const leaves = [...this.#members.values()].some((member) => member.state === 'draining');
+    if (!leaves) await this.#marks.settle([...found.values()]).catch(() => {});
   }
 
-  async #sweep(name: string): Promise<void> {
+  /** Removes what is no member's, nor was when the list was asked for. */
+  #sweepStrays(found: readonly Instance[], namesBefore: ReadonlySet<string>): void {
+    const { runtime } = this.#options;
+    const known = (name: string): boolean =>
+      namesBefore.has(name) || this.#members.has(name) || this.#joining.has(name) || this.#sweeping.has(name);
+    const strays = found.filter(({ name }) => !known(name));
+    if (strays.length === 0) return;
+    // Beside the looks, not in them: one that takes long to remove must not put off healing.
+    const uncommitted = runtime.mark(
+      strays.filter((one) => one.committed && one.leaving === undefined).map(({ name }) => name),
+      'joining',
+    );
+    for (const name of new Set(strays.map((one) => one.name)))
+      this.#sweeping.set(name, this.#sweep(name, uncommitted));
+  }
+
+  /** `uncommitted`: what an add that failed has left is a member's no more, whichever of it is removed first. */
+  async #sweep(name: string, uncommitted: Promise<unknown>): Promise<void> {
     const { runtime, log } = this.#options;
     log.warn({ replica: name }, 'removing an instance of ours that is no member');
     // Where it fails, a later look finds it again.
-    await runtime.stop(name, 0).catch(() => {});
+    await uncommitted.then(() => runtime.stop(name, 0)).catch(() => {});
     this.#sweeping.delete(name);
   }
 

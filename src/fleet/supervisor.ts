@@ -34,6 +34,8 @@ export interface SupervisorOptions {
   readonly step: (member: Member, event: ReplicaEvent, why: string) => void;
   /** Asks for a look at the engine's list. */
   readonly look: () => void;
+  /** Resolves when nothing at the engine forbids that a member is started again. Throws what the runtime throws. */
+  readonly settle: () => Promise<void>;
 }
 
 /** Keeps members alive: heartbeats, ejection, restart under the same name. One loop for each member. */
@@ -161,9 +163,11 @@ export class Supervisor {
   }
 
   async #restart(member: Member, signal: AbortSignal): Promise<void> {
-    const { clock, step, log } = this.#options;
+    const { clock, step, settle, log } = this.#options;
     step(member, 'restarted', 'heal');
     try {
+      await settle();
+      if (signal.aborted) return;
       await this.bringUp(member, signal);
       if (signal.aborted) return;
       member.restarts++;

@@ -23,8 +23,11 @@ export interface Runtime {
    * and of a member whatever makes the next Ringmaster remember it.
    */
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>;
-  /** Makes members of instances that were started uncommitted. Throws EngineGone, NameInUse. */
-  commit(names: readonly string[]): Promise<void>;
+  /**
+   * Notes at the engine what the instances of those names are, side by side; gives the names that have none. Throws
+   * EngineGone, NameInUse, StartFailed, when all have been tried.
+   */
+  mark(names: readonly string[], as: Mark): Promise<string[]>;
   /** Asks the replica's instance to end, ends it by force after `graceMs`, and removes it. Gone already is success. */
   stop(name: string, graceMs: number): Promise<void>;
   /** Calls `wake` when something may have changed. Returns the unsubscription. */
@@ -32,6 +35,12 @@ export interface Runtime {
   /** Releases what the runtime itself holds (network, warden, streams); `keep` leaves what instances need to live on. */
   close(keep: boolean): Promise<void>;
 }
+
+/**
+ * What the next Ringmaster takes an instance for, should this one be killed: one that an add has not committed, a member,
+ * or one of several that leave together. Of those the first is the first to be removed: as long as it is there, none is gone.
+ */
+export type Mark = 'joining' | 'member' | 'leaving first' | 'leaving';
 
 export interface InstanceSpec {
   readonly name: string;
@@ -47,6 +56,8 @@ export interface Instance extends InstanceSpec {
   /** Differs from run to run. */
   readonly id: string;
   readonly state: 'running' | 'paused' | 'ended';
+  /** Whether it was to leave together with others, and as which of them. */
+  readonly leaving?: 'first' | 'other' | undefined;
   /** Undefined when there is no way to reach it from here. */
   readonly address: Address | undefined;
 }
@@ -54,6 +65,12 @@ export interface Instance extends InstanceSpec {
 export interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+/** How an instance that has the mark is listed. */
+export function marked(as: Mark): Pick<Instance, 'committed' | 'leaving'> {
+  const leaving = as === 'leaving first' ? 'first' : as === 'leaving' ? 'other' : undefined;
+  return { committed: as !== 'joining', leaving };
 }
 
 /** The engine does not answer. */

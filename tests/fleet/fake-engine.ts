@@ -1,5 +1,5 @@
-import type { Address, Instance, InstanceSpec } from '../../src/runtime/runtime.ts';
-import { NameInUse, StartFailed } from '../../src/runtime/runtime.ts';
+import type { Address, Instance, InstanceSpec, Mark } from '../../src/runtime/runtime.ts';
+import { marked, NameInUse, StartFailed } from '../../src/runtime/runtime.ts';
 import type { FakeClock } from './fake-clock.ts';
 
 /** What becomes of a start, once the engine is asked to carry it out. */
@@ -24,6 +24,7 @@ export interface Container {
   /** When it begins to answer. */
   answersAtMs: number;
   committed: boolean;
+  leaving: Instance['leaving'];
   state: Instance['state'];
   health: Health;
   /** Whether requests fail there, however heartbeats fare. */
@@ -51,8 +52,8 @@ export class FakeEngine {
   /** How long the engine takes to remove a container, in ms. */
   removeMs: (name: string) => number = () => 0;
   startFault: (spec: InstanceSpec) => StartFault = () => undefined;
-  /** Thrown when the container of that name is to be committed. */
-  commitFault: (name: string) => Error | undefined = () => undefined;
+  /** Thrown when the container of that name is to be renamed, which is how it gets its mark. */
+  renameFault: (name: string, as: Mark) => Error | undefined = () => undefined;
   /** Thrown when the containers of that name are to be removed. */
   removeFault: (name: string) => Error | undefined = () => undefined;
   events: Events = 'told';
@@ -71,6 +72,8 @@ export class FakeEngine {
   /** Names of what was removed because one had asked for it that has died since. */
   readonly removedLate = new Set<string>();
   readonly watchers = new Set<() => void>();
+  /** Each that a container was given a new name for, and as what. */
+  readonly renames: string[] = [];
   /** What must never happen, should it have. */
   readonly violations: string[] = [];
   readonly #clock: FakeClock;
@@ -153,6 +156,7 @@ export class FakeEngine {
       address: fault === 'has no address' ? undefined : { host: '10.0.0.1', port: number },
       answersAtMs: Infinity,
       committed: spec.committed,
+      leaving: undefined,
       state: 'ended',
       health: 'well',
       erring: false,
@@ -175,17 +179,18 @@ export class FakeEngine {
     this.tell();
   }
 
-  /** Throws NameInUse, StartFailed or the planned fault. */
-  commit(name: string): void {
-    const fault = this.commitFault(name);
+  /** Gives whether the container is there. Throws NameInUse or the planned fault. */
+  rename(id: string, as: Mark): boolean {
+    const one = this.#containers.get(id);
+    if (one === undefined) return false;
+    const { name } = one.spec;
+    const fault = this.renameFault(name, as);
     if (fault !== undefined) throw fault;
-    if (this.foreign.has(name)) throw new NameInUse(`${name} is not ours`);
-    const all = this.named(name);
-    // What a Ringmaster had asked for that has died may be there, too.
-    const one = all.find(({ state }) => state !== 'ended') ?? all[0];
-    if (one === undefined) throw new StartFailed(`no such container: ${name}`);
-    one.committed = true;
+    if (as === 'member' && this.foreign.has(name)) throw new NameInUse(`${name} is not ours`);
+    Object.assign(one, marked(as));
+    this.renames.push(`${name} ${as}`);
     this.tell();
+    return true;
   }
 
   /** Gone already is success; `late`: who asked for it has died since. Throws the planned fault. */

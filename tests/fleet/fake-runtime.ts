@@ -1,9 +1,11 @@
 import {
   EngineGone,
+  marked,
   NameInUse,
   StartFailed,
   type Instance,
   type InstanceSpec,
+  type Mark,
   type Runtime,
 } from '../../src/runtime/runtime.ts';
 import { startedNaming } from '../../src/runtime/naming.ts';
@@ -26,7 +28,7 @@ export class FakeRuntime implements Runtime {
   readonly durable: boolean;
   readonly owns: boolean;
   readonly naming = startedNaming;
-  readonly calls = { list: 0, start: 0, commit: 0, stop: 0, close: 0 };
+  readonly calls = { list: 0, start: 0, mark: 0, stop: 0, close: 0 };
   readonly #engine: FakeEngine;
   readonly #clock: FakeClock;
   readonly #unwatch = new Set<() => void>();
@@ -80,9 +82,15 @@ export class FakeRuntime implements Runtime {
     }
   }
 
-  async commit(names: readonly string[]): Promise<void> {
-    this.#begin('commit');
-    for (const name of names) await this.#call(() => this.#engine.commit(name));
+  async mark(names: readonly string[], as: Mark): Promise<string[]> {
+    this.#begin('mark');
+    const results = await Promise.allSettled(
+      names.map(async (name) => ((await this.#mark(name, as)) ? [] : [name])),
+    );
+    return results.flatMap((result) => {
+      if (result.status === 'rejected') throw result.reason;
+      return result.value;
+    });
   }
 
   async stop(name: string, graceMs: number): Promise<void> {
@@ -113,6 +121,17 @@ export class FakeRuntime implements Runtime {
   close(_keep: boolean): Promise<void> {
     this.#begin('close');
     return Promise.resolve();
+  }
+
+  async #mark(name: string, as: Mark): Promise<boolean> {
+    const engine = this.#engine;
+    const all = await this.#call(() => engine.named(name));
+    const kept = all.find(({ state }) => state !== 'ended') ?? all[0];
+    if (kept === undefined) return false;
+    for (const one of all) if (one !== kept) await this.#remove(one);
+    const { committed, leaving } = marked(as);
+    if (kept.committed === committed && kept.leaving === leaving) return true;
+    return this.#call(() => engine.rename(kept.id, as));
   }
 
   async #remove({ id, spec }: Container): Promise<void> {
@@ -154,8 +173,15 @@ export class FakeRuntime implements Runtime {
   }
 }
 
-function view({ spec, id, state, address, committed }: Container): Instance {
-  return { ...spec, committed, id, state, address: address === undefined ? undefined : { ...address } };
+function view({ spec, id, state, address, committed, leaving }: Container): Instance {
+  return {
+    ...spec,
+    committed,
+    leaving,
+    id,
+    state,
+    address: address === undefined ? undefined : { ...address },
+  };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

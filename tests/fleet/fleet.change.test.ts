@@ -21,6 +21,16 @@ async function opened(options: RigOptions = {}): Promise<Rig> {
   return rig;
 }
 
+/** Who is marked as leaving, and as what, in the order of their names. */
+function marks({ engine }: Rig): string {
+  return engine
+    .all()
+    .filter(({ leaving }) => leaving !== undefined)
+    .map(({ spec, leaving }) => `${spec.name} ${leaving}`)
+    .sort()
+    .join(', ');
+}
+
 /** What an error tells the API, and that it is meant for its eyes. */
 async function refusal(pending: Promise<unknown>): Promise<FleetError> {
   const error = await failure(pending);
@@ -129,13 +139,13 @@ describe('add', () => {
     {
       why: 'a name is taken on the engine at the last moment',
       status: 409,
-      breaks: ({ engine }) => (engine.commitFault = (name) => void (name === 'a' && engine.foreign.add('b'))),
+      breaks: ({ engine }) => (engine.renameFault = (name) => void (name === 'a' && engine.foreign.add('b'))),
     },
     {
       why: 'the commit fails half-way',
       status: 503,
       breaks: ({ engine }) =>
-        (engine.commitFault = (name) => (name === 'b' ? new Error('disk full') : undefined)),
+        (engine.renameFault = (name) => (name === 'b' ? new Error('disk full') : undefined)),
     },
     {
       why: 'one that was ready ends while others are started',
@@ -170,10 +180,37 @@ describe('add', () => {
       rig.engine.startFault = () => undefined;
       rig.engine.startMs = () => 0;
       rig.engine.bootMs = () => 1;
-      rig.engine.commitFault = () => undefined;
+      rig.engine.renameFault = () => undefined;
       rig.engine.foreign.clear();
       expect(await rig.add(3, 'a', 'b', 'c')).toHaveLength(6);
     });
+
+  // Those that were committed when the commit of another failed were removed one by one: what a Ringmaster that was
+  // killed then had not removed yet were members to the next.
+  test('one whose commit fails half-way is no member any more before the first of it is removed', async () => {
+    const rig = await opened();
+    rig.engine.renames.length = 0;
+    rig.engine.renameFault = (name) => (name === 'b' ? new Error('disk full') : undefined);
+    const committed: string[][] = [];
+    rig.engine.removeFault = () =>
+      void committed.push(rig.engine.all().flatMap((one) => (one.committed ? [one.spec.name] : [])));
+    await refusal(rig.add(3, 'a', 'b', 'c'));
+    expect(rig.engine.renames).toEqual(['a member', 'c member', 'a joining', 'c joining']);
+    expect(committed).toEqual(Array.from({ length: 3 }, () => ['server-1', 'server-2', 'server-3']));
+  });
+
+  test('where it can’t be taken back at once that is done later, and none of it is removed before', async () => {
+    const rig = await opened();
+    rig.engine.renameFault = (name, as) =>
+      name === 'b' || (name === 'a' && as === 'joining') ? new Error('disk full') : undefined;
+    await refusal(rig.add(3, 'a', 'b', 'c'));
+    await rig.clock.advance(10_000);
+    expect(rig.held()).toEqual(['server-1', 'server-2', 'server-3', 'a', 'b', 'c']);
+    rig.engine.renameFault = () => undefined;
+    await rig.clock.advance(10_000);
+    expect(rig.held()).toEqual(['server-1', 'server-2', 'server-3']);
+    expect(rig.engine.renames.at(-1)).toBe('a joining');
+  });
 
   test('where the engine goes away at any moment it adds none, and what it left is removed when the engine is back', async () => {
     for (let goneAtMs = 0; goneAtMs < 60; goneAtMs++) {
@@ -334,26 +371,139 @@ describe('remove', () => {
     expect(rig.fleet.replicas().map((one) => one.restarts)).toEqual([0, 0, 0]);
   });
 
-  test('those whose instance was stopped before another could not be are healed', async () => {
+  test('of several, all are marked and drained before the first is removed, and the others after it', async () => {
+    const rig = await opened({ config: { replicas: 5 } });
+    rig.engine.latencyMs = () => 3;
+    rig.engine.renames.length = 0;
+    const lease = rig.claim('server-2');
+    const steps: string[] = [];
+    rig.engine.removeFault = (name) => void steps.push(`${name} goes, marked: ${marks(rig)}`);
+    const removing = rig.fleet.remove({ n: 3, hostnames: ['server-4', 'server-2'] });
+    await rig.clock.advance(5000);
+    expect(rig.engine.renames).toEqual(['server-4 leaving first', 'server-2 leaving', 'server-5 leaving']);
+    // The one that still drains holds up the others.
+    expect([steps, rig.held().length]).toEqual([[], 5]);
+    lease.release();
+    expect(await rig.clock.until(removing)).toEqual(['server-1', 'server-3']);
+    expect(steps).toEqual([
+      'server-4 goes, marked: server-2 other, server-4 first, server-5 other',
+      'server-2 goes, marked: server-2 other, server-5 other',
+      'server-5 goes, marked: server-5 other',
+    ]);
+  });
+
+  test('one alone is not marked', async () => {
     const rig = await opened();
-    rig.engine.removeFault = (name) => (name === 'server-2' ? new Error('device busy') : undefined);
-    // Nobody tells, and nothing refuses: what was stopped is known to be.
-    rig.engine.events = 'lost';
-    rig.engine.deadAre = 'silent';
-    const error = await refusal(rig.remove(2));
+    rig.engine.renames.length = 0;
+    await rig.remove(1);
+    expect(rig.engine.renames).toEqual([]);
+  });
+
+  test('the first is one that has a container, and where only one has there are no marks', async () => {
+    const rig = await opened({ config: { replicas: 5 } });
+    rig.engine.startFault = () => 'fails';
+    rig.engine.vanish('server-2');
+    await rig.clock.advance(100);
+    rig.engine.renames.length = 0;
+    await rig.remove(3, 'server-2', 'server-3', 'server-4');
+    expect(rig.engine.renames).toEqual(['server-3 leaving first', 'server-4 leaving']);
+    rig.engine.vanish('server-5');
+    await rig.clock.advance(100);
+    await rig.remove(2);
+    expect(rig.engine.renames).toHaveLength(2);
+    expect(rig.held()).toEqual([]);
+  });
+
+  const failing: readonly [string, (rig: Rig) => void][] = [
+    [
+      'the first can’t be marked',
+      ({ engine }) =>
+        (engine.renameFault = (_, as) => (as === 'leaving first' ? new Error('disk full') : undefined)),
+    ],
+    [
+      'another can’t be marked',
+      ({ engine }) =>
+        (engine.renameFault = (name, as) =>
+          name === 'server-1' && as === 'leaving' ? new Error('disk full') : undefined),
+    ],
+    [
+      'the first can’t be removed',
+      ({ engine }) =>
+        (engine.removeFault = (name) => (name === 'server-3' ? new Error('device busy') : undefined)),
+    ],
+  ];
+  test.each(failing)('where %s all of several stay, without a mark', async (_, breaks) => {
+    const rig = await opened();
+    const before = rig.engine.all();
+    breaks(rig);
+    const error = await refusal(rig.remove(3, 'server-3', 'server-2'));
     expect(error).toBeInstanceOf(Unavailable);
-    expect(error.message).not.toContain('busy');
-    expect(rig.fleet.names()).toEqual(['server-1', 'server-2', 'server-3']);
+    expect(error.message).toContain('nothing was removed');
+    expect(error.message).not.toMatch(/busy|full/);
+    expect(marks(rig)).toBe('');
     rig.engine.removeFault = () => undefined;
     await rig.clock.advance(1000);
     expect(rig.states()).toBe('server-1 ready, server-2 ready, server-3 ready');
-    expect(rig.view('server-2').restarts).toBe(0);
-    expect(rig.view('server-3').restarts).toBe(1);
+    expect(rig.engine.all()).toEqual(before);
+    expect(rig.fleet.replicas().map((one) => one.restarts)).toEqual([0, 0, 0]);
+  });
+
+  test('marks that could not be taken back are as soon as they can be: of the first last, and before a heal', async () => {
+    const rig = await opened();
+    rig.engine.removeFault = () => new Error('device busy');
+    rig.engine.renameFault = (_, as) => (as === 'member' ? new Error('disk full') : undefined);
+    await refusal(rig.remove(3));
+    expect(marks(rig)).toBe('server-1 other, server-2 other, server-3 first');
+    rig.engine.removeFault = () => undefined;
+    rig.engine.kill('server-3');
+    await rig.clock.advance(3000);
+    // Started anew it would have no mark, and the others would go with the next Ringmaster.
+    expect(rig.runtime.calls.start).toBe(3);
+    rig.engine.renames.length = 0;
+    rig.engine.renameFault = () => undefined;
+    await rig.clock.advance(30_000);
+    expect(rig.engine.renames.toSpliced(2)).toEqual(['server-1 member', 'server-2 member']);
+    expect(marks(rig)).toBe('');
+    expect(rig.states()).toBe('server-1 ready, server-2 ready, server-3 ready');
+  });
+
+  // The removal of the first had failed by what was heard of it, and the others were left with marks that say: it is gone.
+  test('where the first is gone although its removal failed, another is the first while the marks are taken back', async () => {
+    const rig = await opened();
+    rig.engine.renames.length = 0;
+    rig.engine.removeFault = (name) => {
+      if (name === 'server-3') rig.engine.vanish(name);
+      return name === 'server-3' ? new Error('no answer') : undefined;
+    };
+    await refusal(rig.remove(3));
+    expect(rig.engine.renames.slice(3)).toEqual([
+      'server-1 leaving first',
+      'server-2 member',
+      'server-1 member',
+    ]);
+    rig.engine.removeFault = () => undefined;
+    await rig.clock.advance(10_000);
+    expect(rig.states()).toBe('server-1 ready, server-2 ready, server-3 ready');
+  });
+
+  // Once the first is gone a Ringmaster that is killed is followed by one that removes the others, too.
+  test('one that can’t be removed after the first was has left, and is removed when it can be', async () => {
+    const rig = await opened();
+    rig.engine.removeFault = (name) => (name === 'server-2' ? new Error('device busy') : undefined);
+    expect(await rig.remove(2)).toEqual(['server-1']);
+    expect(rig.held()).toEqual(['server-1', 'server-2']);
+    // With the marks of one more leave it would be taken for one of that.
+    await rig.add(1, 'a');
+    expect((await refusal(rig.remove(2))).message).toContain('nothing was removed');
+    expect(await rig.remove(1)).toEqual(['server-1']);
+    rig.engine.removeFault = () => undefined;
+    await rig.clock.advance(10_000);
+    expect(rig.held()).toEqual(['server-1']);
   });
 
   test('where the engine goes away at any moment, all of them stay or all of them go', async () => {
     const outcomes = new Set<string>();
-    for (let goneAtMs = 0; goneAtMs < 40; goneAtMs++) {
+    for (let goneAtMs = 0; goneAtMs < 90; goneAtMs++) {
       const rig = await opened({ config: { replicas: 4 } });
       rig.engine.latencyMs = () => 3;
       const outcome = rig.fleet.remove({ n: 2, hostnames: ['server-2'] }).catch((error: Error) => error);
@@ -368,6 +518,7 @@ describe('remove', () => {
       await rig.clock.advance(10_000);
       expect(rig.states()).toBe(expected.map((name) => `${name} ready`).join(', '));
       expect(rig.held().toSorted()).toEqual(expected);
+      expect(rig.engine.all().every((one) => one.leaving === undefined)).toBe(true);
       await rig.end();
     }
     expect(outcomes).toEqual(new Set(['stayed', 'went']));

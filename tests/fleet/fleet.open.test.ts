@@ -69,7 +69,7 @@ describe('open, where the engine holds replicas of ours', () => {
     expect(rig.fleet.names()).toEqual(['c', 'b']);
     expect(rig.states()).toBe('c ready, b ready');
     expect(rig.engine.all()).toEqual(before);
-    expect(rig.runtime.calls).toMatchObject({ start: 0, stop: 0, commit: 0 });
+    expect(rig.runtime.calls).toMatchObject({ start: 0, stop: 0, mark: 0 });
   });
 
   test('what joins later has its place behind them, also for the one who adopts it in turn', async () => {
@@ -154,7 +154,7 @@ describe('open, where the engine holds replicas of ours', () => {
     await rig.open();
     expect(rig.fleet.names()).toEqual(['a', 'b']);
     expect(rig.engine.all().every((one) => one.committed)).toBe(true);
-    expect(rig.runtime.calls.commit).toBe(1);
+    expect(rig.engine.renames).toEqual(['b member']);
   });
 
   // The engine's events were watched before its list had been read. Opening the stream of events wakes the watcher by

@@ -106,7 +106,7 @@ export function runtimeContract(
       async () => {
         await runtime.start(spec('a', { committed: false }), NEVER);
         expect(await named('a')).toMatchObject([{ committed: false, join: 'one add' }]);
-        await runtime.commit(['a']);
+        expect(await runtime.mark(['a'], 'member')).toEqual([]);
         expect(await named('a')).toMatchObject([{ committed: true, join: 'one add', order: 7 }]);
       },
       PATIENCE_MS,

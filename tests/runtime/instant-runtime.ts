@@ -27,8 +27,8 @@ export class InstantRuntime implements Runtime {
     return Promise.resolve(started);
   }
 
-  commit(): Promise<void> {
-    return Promise.resolve();
+  mark(): Promise<string[]> {
+    return Promise.resolve([]);
   }
 
   stop(name: string): Promise<void> {

@@ -108,9 +108,9 @@ const ACTIONS = {
   deadSilent: ({ engine }) => (engine.deadAre = 'silent'),
   startsFail: faulty(({ engine, chance }) => (engine.startFault = () => chance.pick(START_FAULTS))),
   startsSlow: faulty(({ engine, chance }) => (engine.startMs = () => chance.below(2 * START_TIMEOUT_MS))),
-  commitFails: faulty(
+  renamesFail: faulty(
     ({ engine, chance }) =>
-      (engine.commitFault = () => (chance.happens(0.3) ? new Error('disk full') : undefined)),
+      (engine.renameFault = () => (chance.happens(0.3) ? new Error('disk full') : undefined)),
   ),
   removalFails: faulty(
     ({ engine, chance }) =>

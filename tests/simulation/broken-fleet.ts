@@ -35,7 +35,7 @@ export class ForgetfulFleet extends Fleet {
 export function deafFleet(options: FleetOptions): Fleet {
   const { runtime } = options;
   const deaf = Object.create(runtime, { watch: { value: () => () => {} } }) as typeof runtime;
-  for (const verb of ['list', 'start', 'commit', 'stop', 'close'] as const)
+  for (const verb of ['list', 'start', 'mark', 'stop', 'close'] as const)
     Object.defineProperty(deaf, verb, { value: runtime[verb].bind(runtime) });
   return new Fleet({ ...options, runtime: deaf });
 }

@@ -26,7 +26,7 @@ export function calm(world: World): void {
   engine.events = 'told';
   engine.deadAre = 'refusing';
   engine.startFault = () => undefined;
-  engine.commitFault = () => undefined;
+  engine.renameFault = () => undefined;
   engine.removeFault = () => undefined;
   engine.startMs = () => 0;
   engine.removeMs = () => 0;

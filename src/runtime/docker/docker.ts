@@ -6,11 +6,13 @@ import Docker, {
 import type { Log } from '../../log.ts';
 import { startedNaming } from '../naming.ts';
 import {
+  marked,
   NameInUse,
   StartFailed,
   type Address,
   type Instance,
   type InstanceSpec,
+  type Mark,
   type Runtime,
 } from '../runtime.ts';
 import { call, found, unlessGone } from './engine.ts';
@@ -21,8 +23,9 @@ import {
   containerNames,
   createTemplate,
   healingName,
-  joiningName,
   LABEL,
+  markedName,
+  markOf,
   templateSource,
   type ReplicaOptions,
   type TemplateSource,
@@ -127,12 +130,28 @@ export class DockerRuntime implements Runtime {
     return kept?.instance.id;
   }
 
-  async commit(names: readonly string[]): Promise<void> {
+  async mark(names: readonly string[], as: Mark): Promise<string[]> {
+    const results = await Promise.allSettled(
+      names.map(async (name) => ((await this.#mark(name, as)) ? [] : [name])),
+    );
+    // None is on its way any more when who asked for it begins to take it back.
+    return results.flatMap((result) => {
+      if (result.status === 'rejected') throw result.reason;
+      return result.value;
+    });
+  }
+
+  /** Gives whether there is a container of that name. Where a start was cut short there are two, of which one stays. */
+  async #mark(name: string, as: Mark): Promise<boolean> {
     const { cluster } = this.#source;
-    for (const name of names)
-      await call(
-        this.#docker.getContainer(joiningName(cluster, name)).rename({ name: containerName(cluster, name) }),
-      );
+    const left = await this.#ours(name);
+    const kept = left.find((one) => one.container === containerName(cluster, name)) ?? left[0];
+    if (kept === undefined) return false;
+    for (const { instance } of left) if (instance.id !== kept.instance.id) await this.#remove(instance.id);
+    const renamed = markedName(cluster, name, as);
+    if (kept.container === renamed) return true;
+    const container = this.#docker.getContainer(kept.instance.id);
+    return (await found(container.rename({ name: renamed }).then(() => true))) ?? false;
   }
 
   async stop(name: string, graceMs: number): Promise<void> {
@@ -183,13 +202,14 @@ export class DockerRuntime implements Runtime {
     const order = Number(info.Labels[LABEL.order]);
     const join = info.Labels[LABEL.join] ?? '';
     const container = containerNames(cluster, name).find((own) => info.Names.includes(`/${own}`));
-    if (container === undefined || name === '' || !Number.isSafeInteger(order)) return [];
-    const committed = container !== joiningName(cluster, name);
+    const mark = container === undefined ? undefined : markOf(cluster, name, container);
+    if (container === undefined || mark === undefined || name === '' || !Number.isSafeInteger(order))
+      return [];
     const state = info.State === 'running' ? 'running' : info.State === 'paused' ? 'paused' : 'ended';
     const published = info.Ports.find((port) => port.PrivatePort === replicaPort)?.PublicPort;
     const ip = info.NetworkSettings.Networks[network]?.IPAddress;
     const address = this.#reach(ip, published);
-    return [{ container, instance: { name, order, join, committed, id: info.Id, state, address } }];
+    return [{ container, instance: { name, order, join, ...marked(mark), id: info.Id, state, address } }];
   }
 
   #address(info: ContainerInspectInfo): Address | undefined {

@@ -1,8 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerInspectInfo } from 'dockerode';
+import type { Mark } from '../runtime.ts';
 import { eventFilters } from './events.ts';
-import { containerName, containerNames, createTemplate, LABEL, type TemplateSource } from './template.ts';
+import {
+  containerNames,
+  createdNames,
+  createTemplate,
+  LABEL,
+  markedName,
+  markOf,
+  type TemplateSource,
+} from './template.ts';
 
 /** A create with a very long REPLICA_COMMAND stays below this; no other call has a body worth the name. */
 export const BODY_MAX_BYTES = 256 * 1024;
@@ -65,6 +74,14 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
   'DELETE ': { force: TRUE, v: TRUE },
 };
 
+/** What becomes of a container's mark, by the one that it has: an add's is not taken for one that leaves, nor the other way. */
+const MARKED_ANEW: Readonly<Record<Mark, readonly Mark[]>> = {
+  joining: ['member'],
+  member: ['member', 'joining', 'leaving first', 'leaving'],
+  'leaving first': ['member'],
+  leaving: ['member', 'leaving first'],
+};
+
 const UNKNOWN: Verdict = { refuse: 'what is not on its list' };
 
 /** Why not even the body of a call is read; undefined where it may be. */
@@ -123,7 +140,7 @@ function decideCreate(query: Query, body: unknown, source: TemplateSource): Verd
   const order = Number(at(labels, LABEL.order));
   const known = typeof name === 'string' && REPLICA.test(name) && typeof join === 'string';
   if (!known || !Number.isSafeInteger(order)) return { refuse: 'a container whose labels name no replica' };
-  const container = containerNames(source.cluster, name).find((own) => own === at(body, 'name'));
+  const container = createdNames(source.cluster, name).find((own) => own === at(body, 'name'));
   // Whether it is committed shows in its name alone.
   const template = createTemplate(source, { name, join, order, committed: true }, container);
   if (isDeepStrictEqual(body, template) && isDeepStrictEqual(query, { name: template.name }))
@@ -144,12 +161,18 @@ function decideContainer(id: string, action: string, query: Query, source: Templ
   const judge = (info: Inspected): Verdict => {
     const replica = replicaOf(info, source);
     if (replica === undefined) return { refuse: 'a container that is not ours' };
-    if (part === '/rename' && query['name'] !== containerName(source.cluster, replica))
+    if (part === '/rename' && !mayRename(source.cluster, replica, info.Name.slice(1), query['name'] ?? ''))
       return { refuse: 'a name that the labels do not give' };
     // By id: between the look and the call a name may come to mean another container.
     return { call: { method, path: pathOf(`/containers/${info.Id}${part}`, query) } };
   };
   return { inspect: id, judge };
+}
+
+/** Whether a container of the replica may come from the one name to the other. */
+function mayRename(cluster: string, replica: string, from: string, to: string): boolean {
+  const mark = markOf(cluster, replica, from);
+  return mark !== undefined && MARKED_ANEW[mark].some((next) => to === markedName(cluster, replica, next));
 }
 
 /** The replica that a container is, by our label, our name and our image; undefined: it is none of ours. */

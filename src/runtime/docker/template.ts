@@ -1,5 +1,5 @@
 import type { ContainerCreateOptions } from 'dockerode';
-import type { InstanceSpec } from '../runtime.ts';
+import type { InstanceSpec, Mark } from '../runtime.ts';
 import { OWN_IMAGE, SAMPLE_COMMAND } from './image.ts';
 import type { Vantage } from './vantage.ts';
 
@@ -73,9 +73,29 @@ export function healingName(cluster: string, name: string): string {
   return `${cluster}.healing-${name}`;
 }
 
+const MARKS: readonly Mark[] = ['member', 'joining', 'leaving first', 'leaving'];
+
+/** What the container is called that has the mark: names outlive us, and the engine changes one in one step. */
+export function markedName(cluster: string, name: string, mark: Mark): string {
+  if (mark === 'member') return containerName(cluster, name);
+  if (mark === 'joining') return joiningName(cluster, name);
+  return `${cluster}.${mark === 'leaving first' ? 'leaving1' : 'leaving'}-${name}`;
+}
+
+/** The mark that a container of that name has; undefined where it has none of the replica's names. */
+export function markOf(cluster: string, name: string, container: string): Mark | undefined {
+  if (container === healingName(cluster, name)) return 'member';
+  return MARKS.find((mark) => container === markedName(cluster, name, mark));
+}
+
+/** Every name that a container of the replica can be made with. */
+export function createdNames(cluster: string, name: string): string[] {
+  return [containerName(cluster, name), healingName(cluster, name), joiningName(cluster, name)];
+}
+
 /** Every name that a container of the replica can have. */
 export function containerNames(cluster: string, name: string): string[] {
-  return [containerName(cluster, name), healingName(cluster, name), joiningName(cluster, name)];
+  return [healingName(cluster, name), ...MARKS.map((mark) => markedName(cluster, name, mark))];
 }
 
 /**

@@ -3,7 +3,14 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../../log.ts';
 import { startedNaming } from '../naming.ts';
-import { StartFailed, type Instance, type InstanceSpec, type Runtime } from '../runtime.ts';
+import {
+  marked,
+  StartFailed,
+  type Instance,
+  type InstanceSpec,
+  type Mark,
+  type Runtime,
+} from '../runtime.ts';
 import { Warden } from './warden.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -15,10 +22,10 @@ const ENVIRONMENT_PASSED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'U
 const GATE = 'read -r go && exec "$@" </dev/null';
 
 interface Child {
-  readonly instance: Omit<Instance, 'state' | 'committed'>;
+  readonly instance: Omit<Instance, 'state' | 'committed' | 'leaving'>;
   readonly process: ChildProcess;
   readonly ended: Promise<void>;
-  committed: boolean;
+  mark: Mark;
   state: Instance['state'];
   /** Set when we end it, so that its end is no news. */
   stopping: boolean;
@@ -49,10 +56,10 @@ export class ProcessRuntime implements Runtime {
 
   list(): Promise<Instance[]> {
     return Promise.resolve(
-      [...this.#children.values()].map(({ instance, state, committed }) => ({
+      [...this.#children.values()].map(({ instance, state, mark }) => ({
         ...instance,
         state,
-        committed,
+        ...marked(mark),
       })),
     );
   }
@@ -73,15 +80,15 @@ export class ProcessRuntime implements Runtime {
       throw new StartFailed('ended before it was started');
     }
     child.process.stdin?.end('go\n');
-    return { ...child.instance, state: child.state, committed: child.committed };
+    return { ...child.instance, state: child.state, ...marked(child.mark) };
   }
 
-  commit(names: readonly string[]): Promise<void> {
+  mark(names: readonly string[], as: Mark): Promise<string[]> {
     for (const name of names) {
       const child = this.#children.get(name);
-      if (child !== undefined) child.committed = true;
+      if (child !== undefined) child.mark = as;
     }
-    return Promise.resolve();
+    return Promise.resolve(names.filter((name) => !this.#children.has(name)));
   }
 
   async stop(name: string, graceMs: number): Promise<void> {
@@ -128,7 +135,7 @@ export class ProcessRuntime implements Runtime {
       instance: { name, order, join, id: `${process_.pid}-${port}`, address: { host: LOOPBACK, port } },
       process: process_,
       ended: ended.promise,
-      committed: spec.committed,
+      mark: spec.committed ? 'member' : 'joining',
       state: 'running',
       stopping: false,
     };

@@ -1,6 +1,14 @@
 import { authorityOf, parseAuthority, type Upstream } from '../../config.ts';
 import { foldName, type Naming } from '../naming.ts';
-import { StartFailed, type Address, type Instance, type InstanceSpec, type Runtime } from '../runtime.ts';
+import {
+  marked,
+  StartFailed,
+  type Address,
+  type Instance,
+  type InstanceSpec,
+  type Mark,
+  type Runtime,
+} from '../runtime.ts';
 
 /** Of the servers that configuration names: no call brought them in, and they are members from the start. */
 const CONFIGURED_JOIN = 'configured';
@@ -44,12 +52,12 @@ export class StaticRuntime implements Runtime {
     return this.#note(spec);
   }
 
-  commit(names: readonly string[]): Promise<void> {
+  mark(names: readonly string[], as: Mark): Promise<string[]> {
     for (const name of names) {
       const instance = this.#instances.get(name);
-      if (instance !== undefined) this.#instances.set(name, { ...instance, committed: true });
+      if (instance !== undefined) this.#instances.set(name, { ...instance, ...marked(as) });
     }
-    return Promise.resolve();
+    return Promise.resolve(names.filter((name) => !this.#instances.has(name)));
   }
 
   stop(name: string): Promise<void> {

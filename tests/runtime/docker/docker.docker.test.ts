@@ -193,7 +193,7 @@ describe('containers', () => {
       const names = ['a', 'A-', '0._-x', 'a..b', `z${'_'.repeat(62)}`, 'x'.repeat(63)];
       for (const name of names) {
         await runtime.start({ ...spec(name), committed: false }, NEVER);
-        await runtime.commit([name]);
+        await runtime.mark([name], 'member');
         expect(await runtime.list()).toMatchObject([{ name, state: 'running' }]);
         await runtime.stop(name, 0);
       }
