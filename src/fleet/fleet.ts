@@ -86,6 +86,8 @@ export class Fleet {
   readonly #members = new Map<string, Member>();
   /** Members of the add that is under way. */
   readonly #joining = new Map<string, Member>();
+  /** Names of an add that has failed, of which the engine may still say that they are members. */
+  #uncommitted: readonly string[] = [];
   /** Removals of instances that are no member's, by name; a join of that name waits, lest its new instance goes too. */
   readonly #sweeping = new Map<string, Promise<void>>();
   readonly #followers = new Set<Follower>();
@@ -279,6 +281,7 @@ export class Fleet {
         log.error({ why: reason(error) }, 'not every replica could be removed'),
       );
     await this.#looking;
+    await this.#marks.idle();
     await Promise.all(this.#sweeping.values());
     await runtime.close(kept && members.length > 0);
   }
@@ -331,6 +334,10 @@ export class Fleet {
 
   async #join(names: readonly string[]): Promise<void> {
     const { runtime, log } = this.#options;
+    // Who takes the name of one of those takes it away from the others.
+    await this.#uncommit().catch((error: unknown) => {
+      throw this.#refusal(error, 'nothing was added');
+    });
     const join = crypto.randomUUID();
     const members = names.map(
       (name, i) => new Member({ name, order: this.#nextOrder + i, join, committed: false }),
@@ -355,10 +362,11 @@ export class Fleet {
       const lost = missing[0] ?? members.find((member) => member.instance === undefined)?.name;
       if (lost !== undefined) throw new Unavailable(`Replica ${lost} ended before all were ready`);
     } catch (error) {
+      this.#uncommitted = names;
       // Before the first is removed none may be a member any more. Where that fails a later look does both.
-      const uncommitted = await runtime.mark(names, 'joining').catch(() => undefined);
-      if (uncommitted !== undefined)
-        await Promise.allSettled(members.map((member) => runtime.stop(member.name, 0)));
+      await this.#uncommit()
+        .then(() => Promise.allSettled(members.map((member) => runtime.stop(member.name, 0))))
+        .catch(() => {});
       for (const name of names) this.#joining.delete(name);
       throw this.#refusal(error, 'nothing was added');
     }
@@ -366,6 +374,11 @@ export class Fleet {
     for (const member of members) this.#admit(member);
     this.#step(members, 'answered', 'joined');
     for (const member of members) this.#supervisor.watch(member);
+  }
+
+  async #uncommit(): Promise<void> {
+    if (this.#uncommitted.length > 0) await this.#options.runtime.mark(this.#uncommitted, 'joining');
+    this.#uncommitted = [];
   }
 
   /** Makes a member of one that joins: what is started under its name from here on replaces it. */
@@ -576,7 +589,7 @@ export class Fleet {
     this.#sweepStrays([...found.values()], namesBefore);
     // What marks those have that are leaving is no news.
     const leaves = [...this.#members.values()].some((member) => member.state === 'draining');
-    if (!leaves) await this.#marks.settle([...found.values()]).catch(() => {});
+    if (!leaves) this.#marks.settle([...found.values()]).catch(() => {});
   }
 
   /** Removes what is no member's, nor was when the list was asked for. */
@@ -587,20 +600,20 @@ export class Fleet {
     const strays = found.filter(({ name }) => !known(name));
     if (strays.length === 0) return;
     // Beside the looks, not in them: one that takes long to remove must not put off healing.
-    const uncommitted = runtime.mark(
+    const marked = runtime.mark(
       strays.filter((one) => one.committed && one.leaving === undefined).map(({ name }) => name),
       'joining',
     );
     for (const name of new Set(strays.map((one) => one.name)))
-      this.#sweeping.set(name, this.#sweep(name, uncommitted));
+      this.#sweeping.set(name, this.#sweep(name, marked));
   }
 
-  /** `uncommitted`: what an add that failed has left is a member's no more, whichever of it is removed first. */
-  async #sweep(name: string, uncommitted: Promise<unknown>): Promise<void> {
+  /** `marked`: what an add that failed has left is a member's no more, whichever of it is removed first. */
+  async #sweep(name: string, marked: Promise<unknown>): Promise<void> {
     const { runtime, log } = this.#options;
     log.warn({ replica: name }, 'removing an instance of ours that is no member');
     // Where it fails, a later look finds it again.
-    await uncommitted.then(() => runtime.stop(name, 0)).catch(() => {});
+    await marked.then(() => runtime.stop(name, 0)).catch(() => {});
     this.#sweeping.delete(name);
   }
 

@@ -21,7 +21,7 @@ export class Marks {
    * One removal needs no marks. Throws what the runtime throws; then `failed` is due.
    */
   async leave(names: readonly string[]): Promise<string | undefined> {
-    await this.#settling?.catch(() => {});
+    await this.idle();
     const found = await this.#runtime.list();
     await this.settle(found);
     const here = names.filter((name) => found.some((one) => one.name === name));
@@ -51,6 +51,11 @@ export class Marks {
       this.#settling = undefined;
     });
     await this.#settling;
+  }
+
+  /** Resolves when no mark is on its way back. */
+  async idle(): Promise<void> {
+    await this.#settling?.catch(() => {});
   }
 
   async #unmark(): Promise<void> {

@@ -69,8 +69,8 @@ export class FakeEngine {
   readonly foreign = new Set<string>();
   /** Heartbeats that were sent to its containers. */
   heartbeats = 0;
-  /** Names of what was removed because one had asked for it that has died since. */
-  readonly removedLate = new Set<string>();
+  /** Names of what was ended and removed by nobody who may, and has not been made anew. */
+  readonly vanished = new Set<string>();
   readonly watchers = new Set<() => void>();
   /** Each that a container was given a new name for, and as what. */
   readonly renames: string[] = [];
@@ -122,6 +122,7 @@ export class FakeEngine {
   /** Ends and removes a container. */
   vanish(name: string): void {
     this.#containers.delete(this.#change(name, 'ended').id);
+    if (this.named(name).length === 0) this.vanished.add(name);
   }
 
   pause(name: string): void {
@@ -163,6 +164,7 @@ export class FakeEngine {
       toldMs: undefined,
     };
     this.#containers.set(container.id, container);
+    this.vanished.delete(spec.name);
     this.#byPort.set(number, container);
     this.tell();
     return container;

@@ -134,11 +134,8 @@ export class FakeRuntime implements Runtime {
     return this.#call(() => engine.rename(kept.id, as));
   }
 
-  async #remove({ id, spec }: Container): Promise<void> {
-    await this.#call(() => {
-      if (this.#cut) this.#engine.removedLate.add(spec.name);
-      this.#engine.remove(id, this.#cut);
-    });
+  async #remove({ id }: Container): Promise<void> {
+    await this.#call(() => this.#engine.remove(id, this.#cut));
   }
 
   #begin(verb: keyof FakeRuntime['calls']): void {

@@ -143,7 +143,7 @@ const ACTIONS = {
   },
   stop: (world, pick) => {
     close(world, false, pick % 3 === 0);
-    reopen(world, pick >> 2);
+    reopen(world, pick >> 2, 'in part');
   },
 } as const satisfies Record<string, (world: World, pick: number) => unknown>;
 

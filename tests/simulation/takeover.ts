@@ -1,23 +1,15 @@
 import { Unavailable } from '../../src/fleet/errors.ts';
 import { StartFailed } from '../../src/runtime/runtime.ts';
-import { granted, same, shown } from './history.ts';
+import { shown } from './history.ts';
+import { legacyOf, mustBeHeirs, type Legacy } from './legacy.ts';
 import { Broken } from './rule.ts';
-import { FIRST_MEMBERS, MEMBERS_MAX, START_TIMEOUT_MS } from './limits.ts';
+import { START_TIMEOUT_MS } from './limits.ts';
 import type { World } from './world.ts';
 
 /** An opening has the start timeout, and calls to the engine before and after. */
 const OPEN_MAX_MS = 4 * START_TIMEOUT_MS;
 /** A close has the drain timeout; an engine that is slow to remove has its time beside it. */
 const CLOSE_MAX_MS = 60_000;
-
-/** What the next Ringmaster may make of what the engine holds. */
-interface Legacy {
-  /** Members that it has to take in, in their order. */
-  readonly must: readonly string[];
-  /** Those that came together and are no members by any answer: it takes in all or none. */
-  readonly together: readonly (readonly string[])[];
-  readonly held: ReadonlySet<string>;
-}
 
 /** Nothing fails any more. */
 export function calm(world: World): void {
@@ -44,7 +36,6 @@ export function die(world: World): void {
   figures.crashes++;
   world.note('Ringmaster dies');
   life.die();
-  world.engine.removedLate.clear();
   for (const worker of workers?.running ?? []) worker.kill();
   clients.forget();
   asking.clear();
@@ -78,15 +69,11 @@ export function close(world: World, keep: boolean, force: boolean): void {
 }
 
 /**
- * The next Ringmaster takes over what the engine holds. It may find trouble, or die meanwhile; then one comes that finds
- * none.
+ * The next Ringmaster takes over what the engine holds, of which the one before it may have removed a part at its end. It
+ * may find trouble, or die meanwhile; then one comes that finds none.
  */
-export function reopen(world: World, pick: number): void {
-  const { history } = world;
-  const removing = new Set([...history.pending].flatMap((call) => leaversOf(world, call.wish)));
-  // Of whom nothing is left, nobody can know.
-  const before = history.names;
-  if (legacyOf(world, removing).must.length === 0) history.begin([]);
+export function reopen(world: World, pick: number, left: 'whole' | 'in part' = 'whole'): void {
+  const legacy = legacyOf(world, left);
   if (pick % 4 === 0) {
     const opening = begin(world);
     opening.catch(() => {});
@@ -94,23 +81,16 @@ export function reopen(world: World, pick: number): void {
     die(world);
   }
   if (pick % 4 !== 1) calm(world);
-  if (!attempt(world, removing, before, pick % 4 === 1)) {
+  if (!attempt(world, legacy, pick % 4 === 1)) {
     close(world, true, false);
     calm(world);
-    if (!attempt(world, removing, before, false))
+    if (!attempt(world, legacy, false))
       throw new Broken('takeover', 'nothing is in its way, and it does not begin');
   }
 }
 
 /** Gives whether it could begin; where nothing is in its way it must. */
-function attempt(
-  world: World,
-  removing: ReadonlySet<string>,
-  before: readonly string[],
-  inTrouble: boolean,
-): boolean {
-  const found = legacyOf(world, removing);
-  const legacy = { ...found, held: new Set([...found.held, ...before]) };
+function attempt(world: World, legacy: Legacy, inTrouble: boolean): boolean {
   try {
     finish(world, begin(world), legacy);
     return true;
@@ -125,7 +105,7 @@ function attempt(
 
 /** The first Ringmaster begins, with nothing there. */
 export function open(world: World): void {
-  finish(world, begin(world), legacyOf(world, new Set()));
+  finish(world, begin(world), legacyOf(world));
 }
 
 function begin(world: World): Promise<void> {
@@ -142,50 +122,8 @@ function finish(world: World, opening: Promise<void>, legacy: Legacy): void {
   world.opening = false;
   const names = world.fleet.names();
   world.note(`Ringmaster has begun with ${shown(names)}`);
-  const lost = legacy.must.find((name) => !names.includes(name));
-  if (lost !== undefined)
-    throw new Broken('takeover', `${lost} was there, and is no member of ${shown(names)}`);
-  const known = names.filter((name) => legacy.must.includes(name));
-  if (!same(known, legacy.must))
-    throw new Broken('takeover', `${shown(legacy.must)} has become ${shown(known)}`);
-  const first = Array.from({ length: FIRST_MEMBERS }, (_, i) => `server-${i + 1}`);
-  // Where there are no members it begins with the first ones, and knows nothing of what it has removed before.
-  if (legacy.must.length > 0 || !same(names, first)) {
-    for (const together of legacy.together) {
-      // One whose removal was on its way, as an add was being undone, is gone, whoever comes in.
-      const left = together.filter((name) => !world.engine.removedLate.has(name));
-      if (left.some((name) => names.includes(name)) && !left.every((name) => names.includes(name)))
-        throw new Broken('takeover', `of ${shown(left)} only some are members: ${shown(names)}`);
-    }
-    // A member that was just being started again may come in at the last moment.
-    const made = names.find((name) => !legacy.held.has(name) && !history.names.includes(name));
-    if (made !== undefined) throw new Broken('takeover', `${made} was not there, and is a member`);
-  }
+  mustBeHeirs(names, legacy);
   history.begin(names);
+  world.doubts.forget();
   world.watch();
-}
-
-function legacyOf(world: World, removing: ReadonlySet<string>): Legacy {
-  const { engine, history } = world;
-  const all = engine.all();
-  const committed = new Set(all.filter((one) => one.committed).map(({ spec }) => spec.join));
-  const held = new Set(all.map(({ spec }) => spec.name));
-  const joins = Map.groupBy(
-    all.filter(({ spec }) => !history.names.includes(spec.name)),
-    ({ spec }) => spec.join,
-  );
-  return {
-    must: history.names.filter(
-      (name) => !removing.has(name) && engine.named(name).some(({ spec }) => committed.has(spec.join)),
-    ),
-    together: [...joins.values()].map((some) => some.map(({ spec }) => spec.name)),
-    held,
-  };
-}
-
-/** Whom a removal takes that may be under way; one that is cut short has taken some of them. */
-function leaversOf({ history }: World, wish: Parameters<typeof granted>[1]): string[] {
-  const after = wish.verb === 'remove' ? granted(history.names, wish, MEMBERS_MAX) : [];
-  if (typeof after === 'number' || wish.verb === 'add') return [];
-  return history.names.filter((name) => !after.includes(name));
 }

@@ -19,6 +19,7 @@ import {
   MEMBERS_MAX,
   START_TIMEOUT_MS,
 } from './limits.ts';
+import { Doubts } from './legacy.ts';
 import { Notice } from './notice.ts';
 import { PassiveHealth } from './passive.ts';
 import { Broken, type Rule } from './rule.ts';
@@ -50,6 +51,7 @@ export class World {
   readonly history = new History(MEMBERS_MAX);
   readonly clients: Clients;
   readonly passive: PassiveHealth;
+  readonly doubts: Doubts;
   readonly figures: Figures = { accepted: 0, refused: 0, crashes: 0 };
   /** Calls that have no answer yet. */
   readonly asking = new Set<Promise<void>>();
@@ -89,6 +91,7 @@ export class World {
     this.engine.ending = (container) => this.clients.ending(container);
     this.clients = new Clients(this);
     this.passive = new PassiveHealth(this);
+    this.doubts = new Doubts(this);
     this.#notice = new Notice(this);
     this.workerCount = options.seed % 2 === 0 ? 0 : 1 + (options.seed % 3);
     this.lagMs = () => this.chance.below(8);
@@ -184,6 +187,7 @@ export class World {
             error.status === 503
               ? full || this.closing !== undefined || this.#troubledMs >= askedMs
               : error.status === 409 && this.#foreignMs >= askedMs;
+          if (error.status === 503) this.doubts.refused(wish);
           history.refused(call, error.status, excused);
           this.figures.refused++;
         }),
@@ -220,6 +224,7 @@ export class World {
     if (engine.violations.length > 0) throw new Broken('one of a name', engine.violations.join(', '));
     const nowMs = clock.now();
     this.#notice.look();
+    this.doubts.look();
     if (engine.foreign.size > 0) this.#foreignMs = nowMs;
     if (this.#inTrouble()) this.#troubledMs = nowMs;
     const views = fleet.replicas();

@@ -1,0 +1,134 @@
+import { granted, same, shown, type Wish } from './history.ts';
+import { FIRST_MEMBERS, MEMBERS_MAX } from './limits.ts';
+import { Broken } from './rule.ts';
+import type { World } from './world.ts';
+
+/** What the next Ringmaster may make of what the engine holds. */
+export interface Legacy {
+  /** Who the members were, in their order. */
+  readonly before: readonly string[];
+  /** Who they may be: those of before, or those of after a call that was cut short; never something between. */
+  readonly outcomes: readonly (readonly string[])[];
+  /** Of whom the engine may hold nothing for a reason that is no call's. */
+  readonly lost: ReadonlySet<string>;
+  /** Those that came together and are no members by any answer: it takes in all or none. */
+  readonly together: readonly (readonly string[])[];
+  readonly held: ReadonlySet<string>;
+}
+
+/** Calls that failed while the engine could not be told so: what it holds may still say that they were carried out. */
+export class Doubts {
+  readonly #world: World;
+  #doubts: { readonly verb: Wish['verb']; readonly names: readonly string[] }[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  forget(): void {
+    this.#doubts = [];
+  }
+
+  /** Of whom nothing may be left. */
+  get leavers(): string[] {
+    return this.#doubts.flatMap(({ verb, names }) => (verb === 'remove' ? names : []));
+  }
+
+  refused(wish: Wish): void {
+    const names = changedBy(this.#world.history.names, wish);
+    if (names.length > 0) this.#doubts.push({ verb: wish.verb, names });
+    this.look();
+  }
+
+  /** Drops those of which the engine says nothing any more. */
+  look(): void {
+    if (this.#doubts.length === 0) return;
+    const { engine, history } = this.#world;
+    this.#doubts = this.#doubts.filter(({ verb, names }) =>
+      names.some((name) => {
+        const all = engine.named(name);
+        if (verb === 'add') return all.length > 0 && !history.names.includes(name);
+        return (
+          history.names.includes(name) &&
+          (all.length === 0 || all.some(({ leaving }) => leaving !== undefined))
+        );
+      }),
+    );
+  }
+
+  /** Who the members may be, for all that the engine says. */
+  outcomes(names: readonly string[]): (readonly string[])[] {
+    return [
+      names,
+      ...this.#doubts.map((doubt) =>
+        doubt.verb === 'add'
+          ? [...names, ...doubt.names]
+          : names.filter((name) => !doubt.names.includes(name)),
+      ),
+    ];
+  }
+}
+
+/** As it is at the moment when a Ringmaster dies, before anybody forgets what it was asked for. */
+export function legacyOf(world: World, left: 'whole' | 'in part' = 'whole'): Legacy {
+  const { engine, history, doubts } = world;
+  const before = history.names;
+  doubts.look();
+  const outcomes = doubts.outcomes(before).flatMap((names) => [
+    names,
+    ...[...history.pending].flatMap(({ wish }) => {
+      const after = granted(names, wish, MEMBERS_MAX);
+      return typeof after === 'number' ? [] : [after];
+    }),
+  ]);
+  const all = engine.all();
+  const removed = left === 'whole' ? [] : before.filter((name) => engine.named(name).length === 0);
+  const joins = Map.groupBy(
+    all.filter(({ spec }) => !before.includes(spec.name)),
+    ({ spec }) => spec.join,
+  );
+  return {
+    before,
+    outcomes,
+    lost: new Set([...engine.vanished, ...doubts.leavers, ...removed]),
+    together: [...joins.values()].map((some) => some.map(({ spec }) => spec.name)),
+    held: new Set([...all.map(({ spec }) => spec.name), ...before]),
+  };
+}
+
+/** Breaks a rule where these can't be what has become of the legacy. */
+export function mustBeHeirs(names: readonly string[], legacy: Legacy): void {
+  const { before, outcomes, lost, together, held } = legacy;
+  const first = Array.from({ length: FIRST_MEMBERS }, (_, i) => `server-${i + 1}`);
+  const required = (outcome: readonly string[]): string[] => outcome.filter((name) => !lost.has(name));
+  // Where there are no members it begins with the first ones, and knows nothing of what it has removed before.
+  if (same(names, first) && outcomes.some((outcome) => required(outcome).length === 0)) return;
+  const concerned = new Set(outcomes.flat());
+  const ours = names.filter((name) => concerned.has(name));
+  if (
+    !outcomes.some(
+      (some) => ours.every((n) => some.includes(n)) && required(some).every((n) => names.includes(n)),
+    )
+  )
+    throw new Broken('takeover', `${outcomes.map(shown).join(' or ')} has become ${shown(names)}`);
+  const known = names.filter((name) => before.includes(name));
+  const expected = before.filter((name) => names.includes(name));
+  if (!same(known, expected))
+    throw new Broken('takeover', `${shown(expected)} is in another order: ${shown(known)}`);
+  for (const some of together) {
+    const left = some.filter((name) => !lost.has(name));
+    if (left.some((name) => names.includes(name)) && !left.every((name) => names.includes(name)))
+      throw new Broken('takeover', `of ${shown(left)} only some are members: ${shown(names)}`);
+  }
+  // A member that was just being started again may come in at the last moment.
+  const made = names.find((name) => !held.has(name) && !concerned.has(name));
+  if (made !== undefined) throw new Broken('takeover', `${made} was not there, and is a member`);
+}
+
+/** Whom the wish brings in or takes. */
+function changedBy(names: readonly string[], wish: Wish): string[] {
+  const after = granted(names, wish, MEMBERS_MAX);
+  if (typeof after === 'number') return [];
+  const [more, less] = wish.verb === 'add' ? [after, names] : [names, after];
+  return more.filter((name) => !less.includes(name));
+}
