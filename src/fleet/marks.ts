@@ -61,9 +61,11 @@ export class Marks {
   async #unmark(): Promise<void> {
     const runtime = this.#runtime;
     const marked = (await runtime.list()).filter((one) => this.#isMarked(one));
+    const uncommitted = marked.filter((one) => !one.committed);
+    await runtime.mark(namesOf(uncommitted), 'member');
     marked.sort((a, b) => Number(b.leaving === 'first') - Number(a.leaving === 'first'));
     // One is the first again where that was removed; and it is so to the last.
-    const [first, others] = await this.#first(marked.map(({ name }) => name));
+    const [first, others] = await this.#first(namesOf(marked.filter((one) => one.committed)));
     await runtime.mark(others, 'member');
     if (first !== undefined) await runtime.mark([first], 'member');
     this.#stale = false;
@@ -76,7 +78,12 @@ export class Marks {
     return [undefined, []];
   }
 
-  #isMarked({ name, leaving }: Instance): boolean {
-    return leaving !== undefined && this.#isMember(name);
+  /** What one who has died had asked for may come in late, and be about one who is a member by now. */
+  #isMarked({ name, committed, leaving }: Instance): boolean {
+    return (leaving !== undefined || !committed) && this.#isMember(name);
   }
+}
+
+function namesOf(instances: readonly Instance[]): string[] {
+  return instances.map(({ name }) => name);
 }

@@ -69,8 +69,8 @@ export class FakeEngine {
   readonly foreign = new Set<string>();
   /** Heartbeats that were sent to its containers. */
   heartbeats = 0;
-  /** Names of what was ended and removed by nobody who may, and has not been made anew. */
-  readonly vanished = new Set<string>();
+  /** Names of what was taken away behind the fleet's back, or changed by a call of one who had died, until it is seen to. */
+  readonly tampered = new Set<string>();
   readonly watchers = new Set<() => void>();
   /** Each that a container was given a new name for, and as what. */
   readonly renames: string[] = [];
@@ -122,7 +122,7 @@ export class FakeEngine {
   /** Ends and removes a container. */
   vanish(name: string): void {
     this.#containers.delete(this.#change(name, 'ended').id);
-    if (this.named(name).length === 0) this.vanished.add(name);
+    if (this.named(name).length === 0) this.tampered.add(name);
   }
 
   pause(name: string): void {
@@ -164,7 +164,7 @@ export class FakeEngine {
       toldMs: undefined,
     };
     this.#containers.set(container.id, container);
-    this.vanished.delete(spec.name);
+    this.tampered.delete(spec.name);
     this.#byPort.set(number, container);
     this.tell();
     return container;
@@ -181,8 +181,8 @@ export class FakeEngine {
     this.tell();
   }
 
-  /** Gives whether the container is there. Throws NameInUse or the planned fault. */
-  rename(id: string, as: Mark): boolean {
+  /** Gives whether the container is there; `late`: who asked for it has died since. Throws NameInUse or the planned fault. */
+  rename(id: string, as: Mark, late = false): boolean {
     const one = this.#containers.get(id);
     if (one === undefined) return false;
     const { name } = one.spec;
@@ -190,6 +190,8 @@ export class FakeEngine {
     if (fault !== undefined) throw fault;
     if (as === 'member' && this.foreign.has(name)) throw new NameInUse(`${name} is not ours`);
     Object.assign(one, marked(as));
+    if (late) this.tampered.add(name);
+    else this.tampered.delete(name);
     this.renames.push(`${name} ${as}`);
     this.tell();
     return true;
@@ -203,6 +205,7 @@ export class FakeEngine {
     if (fault !== undefined) throw fault;
     if (one.state !== 'ended' && !late) this.ending(one);
     this.#containers.delete(id);
+    if (late) this.tampered.add(one.spec.name);
     this.tell();
   }
 

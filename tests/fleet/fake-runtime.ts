@@ -131,7 +131,7 @@ export class FakeRuntime implements Runtime {
     for (const one of all) if (one !== kept) await this.#remove(one);
     const { committed, leaving } = marked(as);
     if (kept.committed === committed && kept.leaving === leaving) return true;
-    return this.#call(() => engine.rename(kept.id, as));
+    return this.#call(() => engine.rename(kept.id, as, this.#cut));
   }
 
   async #remove({ id }: Container): Promise<void> {

@@ -31,6 +31,8 @@ const NAMES: readonly string[] = ['r0', 'r1', 'r2', 'r3', 'R1', 'server-2', 'Ser
 const COUNTS: readonly number[] = [1, 1, 1, 2, 2, 3, 1, 2, 0, -1, 1.5, 4, 1, 1, 9];
 /** How long is waited for the right moment. */
 const AMID_MAX_MS = 400;
+/** How soon after that moment it is killed. */
+const CRASH_WITHIN_MS = 50;
 const PICK_MAX = 10_000;
 /** From nothing at all to longer than a heartbeat's interval. */
 const GAPS_MS: readonly number[] = [0, 0, 1, 5, 20, 20, 100, 100, 300, 1200];
@@ -137,6 +139,25 @@ const ACTIONS = {
     die(world);
     reopen(world, pick >> 1);
   },
+  crashUndoing: (world, pick) => {
+    world.faulty = true;
+    world.engine.renameFault = () => (world.chance.happens(0.3) ? new Error('disk full') : undefined);
+    world.ask({ verb: 'add', n: 2 + (pick % 3), hostnames: [] });
+    // Until some are taken back, or a little later, when some are removed.
+    passUntil(world, () => halfCommitted(world));
+    world.engine.renameFault = () => undefined;
+    world.clock.pass(world.chance.below(CRASH_WITHIN_MS));
+    die(world);
+    reopen(world, pick >> 1);
+  },
+  crashLeaving: (world, pick) => {
+    world.ask({ verb: 'remove', n: 2 + (pick % 2), hostnames: [] });
+    // Until some of them are marked, or a little later, when some are removed.
+    passUntil(world, () => world.engine.all().some(({ leaving }) => leaving !== undefined));
+    world.clock.pass(world.chance.below(pick % 3 === 0 ? 10 * CRASH_WITHIN_MS : CRASH_WITHIN_MS));
+    die(world);
+    reopen(world, pick >> 1);
+  },
   restart: (world, pick) => {
     close(world, true, pick % 3 === 0);
     reopen(world, pick >> 2);
@@ -165,6 +186,8 @@ const WEIGHTS: Partial<Record<Action, number>> = {
   calm: 0.7,
   crash: 0.4,
   crashAmid: 0.4,
+  crashUndoing: 0.3,
+  crashLeaving: 0.5,
   restart: 0.25,
   stop: 0.25,
   engineGone: 0.6,

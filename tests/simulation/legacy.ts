@@ -9,7 +9,7 @@ export interface Legacy {
   readonly before: readonly string[];
   /** Who they may be: those of before, or those of after a call that was cut short; never something between. */
   readonly outcomes: readonly (readonly string[])[];
-  /** Of whom the engine may hold nothing for a reason that is no call's. */
+  /** Of whom the engine may hold nothing, for a reason that is no call's of the one who died. */
   readonly lost: ReadonlySet<string>;
   /** Those that came together and are no members by any answer: it takes in all or none. */
   readonly together: readonly (readonly string[])[];
@@ -90,7 +90,7 @@ export function legacyOf(world: World, left: 'whole' | 'in part' = 'whole'): Leg
   return {
     before,
     outcomes,
-    lost: new Set([...engine.vanished, ...doubts.leavers, ...removed]),
+    lost: new Set([...engine.tampered, ...doubts.leavers, ...removed]),
     together: [...joins.values()].map((some) => some.map(({ spec }) => spec.name)),
     held: new Set([...all.map(({ spec }) => spec.name), ...before]),
   };

@@ -73,12 +73,14 @@ export function close(world: World, keep: boolean, force: boolean): void {
  * may find trouble, or die meanwhile; then one comes that finds none.
  */
 export function reopen(world: World, pick: number, left: 'whole' | 'in part' = 'whole'): void {
-  const legacy = legacyOf(world, left);
+  let legacy = legacyOf(world, left);
   if (pick % 4 === 0) {
     const opening = begin(world);
     opening.catch(() => {});
     world.clock.pass(world.chance.below(400));
     die(world);
+    // What the first had sent may have come in after the second had read the list, and before the third did.
+    legacy = { ...legacy, lost: new Set([...legacy.lost, ...world.engine.tampered]) };
   }
   if (pick % 4 !== 1) calm(world);
   if (!attempt(world, legacy, pick % 4 === 1)) {
