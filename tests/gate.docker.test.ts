@@ -145,6 +145,8 @@ describe('the gate', () => {
     [`POST ${ownPath}/restart`],
     [`POST ${ownPath}/update`, { Memory: 0 }],
     [`POST ${ownPath}/rename?name=${NAME}-renamed`, { name: `${NAME}-renamed` }],
+    [`POST ${ownPath}/rename?name=${NAME}.healing-own`, { name: `${NAME}.healing-own` }],
+    [`POST ${ownPath}/rename?name=${NAME}.leaving-other`, { name: `${NAME}.leaving-other` }],
     [`POST ${ownPath}/start`, { HostConfig: { Privileged: true } }],
     [`GET ${ownPath}/export`],
     [`GET ${ownPath}/archive?path=/etc`],

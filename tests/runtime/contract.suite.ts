@@ -113,6 +113,32 @@ export function runtimeContract(
     );
 
     test(
+      'a mark is what is listed, of each and until the next; one that is not there is told, and no error',
+      async () => {
+        await runtime.start(spec('a'), NEVER);
+        await runtime.start(spec('r1'), NEVER);
+        expect(await runtime.mark(['a'], 'leaving first')).toEqual([]);
+        expect(await runtime.mark(['r1', 'r2'], 'leaving')).toEqual(['r2']);
+        expect(await named('a')).toMatchObject([{ committed: true, leaving: 'first', state: 'running' }]);
+        expect(await named('r1')).toMatchObject([{ committed: true, leaving: 'other', state: 'running' }]);
+        for (const as of ['leaving first', 'member', 'joining', 'joining'] as const) {
+          expect(await runtime.mark(['r1'], as)).toEqual([]);
+          const leaving = as === 'leaving first' ? 'first' : undefined;
+          expect(await named('r1')).toMatchObject([{ committed: as !== 'joining', order: 7 }]);
+          expect((await named('r1'))[0]?.leaving).toBe(leaving);
+        }
+        // Whatever mark it has, it is replaced and removed like any other.
+        const { id } = await runtime.start(spec('a'), NEVER);
+        expect((await named('a')).map((one) => [one.id, one.leaving])).toEqual([[id, undefined]]);
+        await runtime.mark(['a', 'r1'], 'member');
+        await runtime.mark(['a'], 'leaving');
+        await runtime.stop('a', 0);
+        expect(await runtime.mark(['a', 'r1'], 'member')).toEqual(['a']);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
       'an uncommitted instance is replaced and removed like any other',
       async () => {
         await runtime.start(spec('a', { committed: false }), NEVER);

@@ -85,7 +85,9 @@ describe('the gate lets through', () => {
     const { judge } = found as Extract<Verdict, { judge: unknown }>;
     const call = { method, path: `/containers/${ID}${action}${query}` };
     expect(judge(inspected())).toEqual({ call });
-    expect(judge(inspected({ Name: '/ring.joining-a' }))).toEqual({ call });
+    for (const name of ['joining', 'healing', 'leaving'])
+      expect(judge(inspected({ Name: `/ring.${name}-a` }))).toEqual({ call });
+    if (action !== '/rename') expect(judge(inspected({ Name: '/ring.leaving1-a' }))).toEqual({ call });
   });
 
   test.each(actions)('%s %s of no other container', (method, action, query, body) => {
@@ -106,10 +108,29 @@ describe('the gate lets through', () => {
       expect(judge(other)).toEqual({ refuse: 'a container that is not ours' });
   });
 
-  test('a rename to no name but the one that the labels give', () => {
-    for (const name of ['ring-b', 'ring.joining-a', 'a', 'other-a', 'ring-A']) {
+  const OWN_NAMES = ['ring-a', 'ring.healing-a', 'ring.joining-a', 'ring.leaving1-a', 'ring.leaving-a'];
+  test.each<[from: string, to: string[]]>([
+    ['ring-a', ['ring-a', 'ring.joining-a', 'ring.leaving1-a', 'ring.leaving-a']],
+    ['ring.healing-a', ['ring-a', 'ring.joining-a', 'ring.leaving1-a', 'ring.leaving-a']],
+    ['ring.joining-a', ['ring-a']],
+    ['ring.leaving1-a', ['ring-a']],
+    ['ring.leaving-a', ['ring-a', 'ring.leaving1-a']],
+  ])('a rename of %s to the names that its mark may come to, and to no others', (from, allowed) => {
+    const others = [
+      'ring-b',
+      'ring.leaving-b',
+      'ring.leaving2-a',
+      'a',
+      'other-a',
+      'other.leaving-a',
+      'ring-A',
+      '',
+    ];
+    for (const name of [...OWN_NAMES, ...others]) {
       const found = verdict(`POST /containers/${ID}/rename?name=${name}`, { name });
-      expect((found as Extract<Verdict, { judge: unknown }>).judge(inspected())).toEqual(refused);
+      const judged = 'judge' in found ? found.judge(inspected({ Name: `/${from}` })) : found;
+      const call = { method: 'POST', path: `/containers/${ID}/rename?name=${name}` };
+      expect(judged).toEqual(allowed.includes(name) ? { call } : refused);
     }
   });
 });
@@ -322,6 +343,13 @@ describe('a create', () => {
       }),
       { seed: SEED },
     );
+  });
+
+  test('under the name of one that leaves is refused', () => {
+    for (const name of ['ring.leaving1-a', 'ring.leaving-a'])
+      expect(verdict(`POST /containers/create?name=${name}`, createTemplate(source, spec, name))).toEqual(
+        refused,
+      );
   });
 
   test('with any change of its body is refused', () => {
