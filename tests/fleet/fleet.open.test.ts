@@ -3,6 +3,7 @@ import { Unavailable } from '../../src/fleet/errors.ts';
 import { Ring } from '../../src/ring/ring.ts';
 import { EngineGone } from '../../src/runtime/runtime.ts';
 import { Chance } from './chance.ts';
+import type { Container } from './fake-engine.ts';
 import { endRigs, failure, member, Rig } from './rig.ts';
 
 endRigs();
@@ -157,6 +158,44 @@ describe('open, where the engine holds replicas of ours', () => {
     expect(rig.engine.renames).toEqual(['b member']);
   });
 
+  test('takes back the marks of a leave that had removed none, the first’s last', async () => {
+    const rig = new Rig();
+    const leaving = { a: 'other', b: 'first', c: 'other' } as const;
+    for (const [i, name] of (['a', 'b', 'c'] as const).entries())
+      rig.engine.plant(member(name, i + 1)).leaving = leaving[name];
+    await rig.open();
+    expect(rig.states()).toBe('a ready, b ready, c ready');
+    expect(rig.engine.renames).toEqual(['a member', 'c member', 'b member']);
+    expect(rig.runtime.calls).toMatchObject({ start: 0, stop: 0 });
+  });
+
+  test('removes the rest of a leave that had removed the first', async () => {
+    const rig = new Rig();
+    for (const [i, name] of ['a', 'b', 'c'].entries())
+      rig.engine.plant(member(name, i + 1)).leaving = name === 'a' ? undefined : 'other';
+    await rig.open();
+    expect(rig.states()).toBe('a ready');
+    expect(rig.held()).toEqual(['a']);
+  });
+
+  test('takes back what the one before had asked for, and what comes in only now', async () => {
+    const rig = new Rig();
+    const planted = [1, 2, 3, 4].map((order) => rig.engine.plant(member(`r${order}`, order)));
+    await rig.open();
+    const [a, b, c, d] = planted as [Container, Container, Container, Container];
+    rig.engine.rename(a.id, 'leaving');
+    rig.engine.rename(b.id, 'leaving');
+    rig.engine.rename(c.id, 'joining');
+    rig.engine.renames.length = 0;
+    await rig.clock.advance(10_000);
+    expect(planted.map(({ committed, leaving }) => [committed, leaving])).toEqual(
+      planted.map(() => [true, undefined]),
+    );
+    expect(rig.engine.renames).toEqual(['r3 member', 'r1 leaving first', 'r2 member', 'r1 member']);
+    expect(rig.held()).toContain(d.spec.name);
+    expect(rig.runtime.calls).toMatchObject({ start: 0, stop: 0 });
+  });
+
   // The engine's events were watched before its list had been read. Opening the stream of events wakes the watcher by
   // itself; the look that followed knew of no members yet, and removed every replica as one that nobody wanted.
   test('never takes them for instances that nobody wants, however slow the engine is', async () => {
@@ -204,5 +243,50 @@ describe('open after a crash', () => {
     }
     // Both were met, or the test tests nothing.
     expect(seen).toEqual(new Set([2, 5]));
+  });
+
+  // Of an add whose commit had failed, and of several that left, the next Ringmaster found those that the one before had
+  // not come to yet.
+  test.each<[string, (rig: Rig) => Promise<unknown>, string[]]>([
+    [
+      'an add that was being taken back',
+      (rig) => {
+        rig.engine.renameFault = (name, as) =>
+          name === 'y' && as === 'member' ? new Error('disk full') : undefined;
+        return rig.fleet.add({ n: 3, hostnames: ['x', 'y', 'z'] });
+      },
+      ['server-1', 'server-2', 'server-3', 'server-4', 'x', 'y', 'z'],
+    ],
+    [
+      'a removal that was under way',
+      (rig) => rig.fleet.remove({ n: 3, hostnames: ['server-2', 'server-4'] }),
+      ['server-1'],
+    ],
+  ])('finds all of %s or none of it, wherever it was', async (_, change, after) => {
+    const before = ['server-1', 'server-2', 'server-3', 'server-4'];
+    const seen = new Set<number>();
+    for (let seed = 1; seed <= 200; seed++) {
+      const chance = new Chance(seed);
+      const rig = new Rig({ config: { replicas: 4 }, tie: (count) => chance.below(count) });
+      await rig.open();
+      rig.engine.latencyMs = () => chance.below(10);
+      rig.engine.removeMs = () => chance.below(60);
+      // Never settles where the crash comes first.
+      change(rig).catch(() => {});
+      await rig.clock.advance(20 + chance.below(200));
+      rig.crash();
+      // What was on its way comes in first.
+      await rig.clock.advance(100);
+      rig.engine.renameFault = () => undefined;
+      await rig.open();
+      const names = rig.fleet.names();
+      expect([before, after]).toContainEqual(names);
+      seen.add(names.length);
+      expect(rig.held().toSorted()).toEqual(names.toSorted());
+      expect(rig.engine.all().every((one) => one.committed && one.leaving === undefined)).toBe(true);
+      await rig.end();
+    }
+    // Both were met, or the test tests nothing.
+    expect(seen).toEqual(new Set([before.length, after.length]));
   });
 });
