@@ -140,6 +140,7 @@ const ACTIONS = {
     reopen(world, pick >> 1);
   },
   crashUndoing: (world, pick) => {
+    world.trouble();
     world.faulty = true;
     world.engine.renameFault = () => (world.chance.happens(0.3) ? new Error('disk full') : undefined);
     world.ask({ verb: 'add', n: 2 + (pick % 3), hostnames: [] });

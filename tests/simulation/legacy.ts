@@ -14,6 +14,8 @@ export interface Legacy {
   /** Those that came together and are no members by any answer: it takes in all or none. */
   readonly together: readonly (readonly string[])[];
   readonly held: ReadonlySet<string>;
+  /** Whether two have died: what the first had sent may come in after the second had read the list. */
+  readonly twice: boolean;
 }
 
 /** Calls that failed while the engine could not be told so: what it holds may still say that they were carried out. */
@@ -56,16 +58,15 @@ export class Doubts {
     );
   }
 
-  /** Who the members may be, for all that the engine says. */
+  /** Who the members may be, for all that the engine says: each of the calls may turn out either way. */
   outcomes(names: readonly string[]): (readonly string[])[] {
-    return [
-      names,
-      ...this.#doubts.map((doubt) =>
-        doubt.verb === 'add'
-          ? [...names, ...doubt.names]
-          : names.filter((name) => !doubt.names.includes(name)),
-      ),
-    ];
+    let outcomes: (readonly string[])[] = [names];
+    for (const doubt of this.#doubts)
+      outcomes = outcomes.flatMap((some) => [
+        some,
+        doubt.verb === 'add' ? [...some, ...doubt.names] : some.filter((name) => !doubt.names.includes(name)),
+      ]);
+    return outcomes;
   }
 }
 
@@ -74,13 +75,11 @@ export function legacyOf(world: World, left: 'whole' | 'in part' = 'whole'): Leg
   const { engine, history, doubts } = world;
   const before = history.names;
   doubts.look();
-  const outcomes = doubts.outcomes(before).flatMap((names) => [
-    names,
-    ...[...history.pending].flatMap(({ wish }) => {
-      const after = granted(names, wish, MEMBERS_MAX);
-      return typeof after === 'number' ? [] : [after];
-    }),
-  ]);
+  const outcomes = [before];
+  for (const { wish } of history.pending) {
+    const after = granted(before, wish, MEMBERS_MAX);
+    if (typeof after !== 'number') outcomes.push(after);
+  }
   const all = engine.all();
   const removed = left === 'whole' ? [] : before.filter((name) => engine.named(name).length === 0);
   const joins = Map.groupBy(
@@ -89,16 +88,18 @@ export function legacyOf(world: World, left: 'whole' | 'in part' = 'whole'): Leg
   );
   return {
     before,
-    outcomes,
+    outcomes: outcomes.flatMap((names) => doubts.outcomes(names)),
     lost: new Set([...engine.tampered, ...doubts.leavers, ...removed]),
     together: [...joins.values()].map((some) => some.map(({ spec }) => spec.name)),
     held: new Set([...all.map(({ spec }) => spec.name), ...before]),
+    twice: false,
   };
 }
 
 /** Breaks a rule where these can't be what has become of the legacy. */
-export function mustBeHeirs(names: readonly string[], legacy: Legacy): void {
-  const { before, outcomes, lost, together, held } = legacy;
+export function mustBeHeirs(names: readonly string[], legacy: Legacy, tampered: ReadonlySet<string>): void {
+  const { before, outcomes, together, held, twice } = legacy;
+  const lost = new Set([...legacy.lost, ...(twice ? tampered : [])]);
   const first = Array.from({ length: FIRST_MEMBERS }, (_, i) => `server-${i + 1}`);
   const required = (outcome: readonly string[]): string[] => outcome.filter((name) => !lost.has(name));
   // Where there are no members it begins with the first ones, and knows nothing of what it has removed before.

@@ -79,8 +79,7 @@ export function reopen(world: World, pick: number, left: 'whole' | 'in part' = '
     opening.catch(() => {});
     world.clock.pass(world.chance.below(400));
     die(world);
-    // What the first had sent may have come in after the second had read the list, and before the third did.
-    legacy = { ...legacy, lost: new Set([...legacy.lost, ...world.engine.tampered]) };
+    legacy = { ...legacy, twice: true };
   }
   if (pick % 4 !== 1) calm(world);
   if (!attempt(world, legacy, pick % 4 === 1)) {
@@ -124,7 +123,7 @@ function finish(world: World, opening: Promise<void>, legacy: Legacy): void {
   world.opening = false;
   const names = world.fleet.names();
   world.note(`Ringmaster has begun with ${shown(names)}`);
-  mustBeHeirs(names, legacy);
+  mustBeHeirs(names, legacy, world.engine.tampered);
   history.begin(names);
   world.doubts.forget();
   world.watch();
