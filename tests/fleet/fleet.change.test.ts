@@ -204,6 +204,8 @@ describe('add', () => {
     rig.engine.renameFault = (name, as) =>
       name === 'b' || (name === 'a' && as === 'joining') ? new Error('disk full') : undefined;
     await refusal(rig.add(3, 'a', 'b', 'c'));
+    // One that took a name of them would remove what has it, beside others that are still committed.
+    expect((await refusal(rig.add(1, 'c'))).message).toContain('nothing was added');
     await rig.clock.advance(10_000);
     expect(rig.held()).toEqual(['server-1', 'server-2', 'server-3', 'a', 'b', 'c']);
     rig.engine.renameFault = () => undefined;

@@ -16,7 +16,7 @@ export class DoublingFleet extends Fleet {
 /** Says that all has been done that was asked, and has not done it. */
 export class LyingFleet extends Fleet {
   override async remove(change: Change): Promise<string[]> {
-    if (change.n !== 2) return super.remove(change);
+    if (change.n !== 2 && change.n !== 3) return super.remove(change);
     const names = await super.remove({ ...change, n: 1, hostnames: change.hostnames.slice(0, 1) });
     return names.slice(0, -1);
   }
