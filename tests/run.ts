@@ -17,7 +17,12 @@ interface Suite {
   readonly suffix: string | undefined;
   /** Why it can't run here; undefined when it can. */
   missing(): Promise<string | undefined>;
+  /** What its files are run by; undefined: nothing. */
+  readonly by?: readonly string[];
 }
+
+/** In a network of its own, of which a second engine can do what it likes. */
+const IN_OWN_NETWORK = ['unshare', '--net', '--', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
 
 const SUITES: readonly Suite[] = [
   { name: 'needs nothing', suffix: undefined, missing: () => Promise.resolve(undefined) },
@@ -45,6 +50,7 @@ const SUITES: readonly Suite[] = [
     name: 'an engine of its own',
     suffix: '.engine.test.ts',
     missing: async () => (await engineMissing()) ?? secondEngineMissing(),
+    by: IN_OWN_NETWORK,
   },
 ];
 
@@ -68,7 +74,9 @@ async function engineMissing(): Promise<string | undefined> {
 /** What tests/faults/second-engine.ts takes. */
 function secondEngineMissing(): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'it takes root on Linux';
-  const path = ['/usr/sbin/dockerd', '/usr/bin/containerd'].find((one) => !existsSync(one));
+  const path = ['/usr/sbin/dockerd', '/usr/bin/containerd', '/usr/bin/unshare'].find(
+    (one) => !existsSync(one),
+  );
   return path === undefined ? undefined : `no ${path}`;
 }
 
@@ -89,13 +97,14 @@ const FILE_TIMEOUT_MS = 900_000;
 const TOLD_LINES_MAX = 60;
 
 /** Runs one file in a process of its own, so that none can spoil the next; counts what its report says it did. */
-async function run(file: string): Promise<Ran> {
+async function run(file: string, by: readonly string[] = []): Promise<Ran> {
   const report = `${OUTPUT}/${file.replaceAll('/', '-')}.xml`;
   await Bun.file(report)
     .delete()
     .catch(() => {});
   const child = Bun.spawn(
     [
+      ...by,
       process.execPath,
       'test',
       `--timeout=${TEST_TIMEOUT_MS}`,
@@ -168,7 +177,7 @@ for (const suite of SUITES) {
   }
   process.stdout.write(`\n── ${suite.name}: ${files.length} files\n`);
   for (const file of files) {
-    const count = await run(file);
+    const count = await run(file, suite.by);
     total.passed += count.passed;
     total.failed += count.failed;
     total.skipped += count.skipped;

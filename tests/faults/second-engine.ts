@@ -1,13 +1,13 @@
 /** A Docker engine of a test's own, so that it can be restarted and killed while the machine's serves others. */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { childrenOf, gone } from '../processes.ts';
 import { eventually } from '../spawned.ts';
 
-/** Addresses for its networks, which no other engine's should have, and one of its default bridge. */
+/** Addresses for its networks. */
 const POOL = '10.213.0.0/16';
-const BRIDGE_ADDRESS = '10.213.255.1/24';
-/** One that is told to have none removes docker0, which is the machine's engine's. */
-const BRIDGE = `ringmaster${process.pid % 100_000}`;
+/** The default bridge of an engine; one that is told to have none, or another, removes it, whoever's it is. */
+const DEFAULT_BRIDGE = 'docker0:';
 
 export class SecondEngine {
   readonly #folder: string;
@@ -18,9 +18,9 @@ export class SecondEngine {
   }
 
   static async open(): Promise<SecondEngine> {
+    if (readFileSync('/proc/net/dev', 'utf8').includes(DEFAULT_BRIDGE))
+      throw new Error('This would harm the engine of this machine: run it by `bun run test engine`');
     const engine = new SecondEngine(await mkdtemp('/tmp/ringmaster-engine-'));
-    await Bun.$`ip link add ${BRIDGE} type bridge`.quiet();
-    await Bun.$`ip addr add ${BRIDGE_ADDRESS} dev ${BRIDGE}`.quiet();
     await engine.start();
     return engine;
   }
@@ -40,8 +40,7 @@ export class SecondEngine {
         `--exec-root=${folder}/exec`,
         `--pidfile=${folder}/pid`,
         `--default-address-pool=base=${POOL},size=24`,
-        // Nothing of the machine's network is changed but for bridges of its own.
-        `--bridge=${BRIDGE}`,
+        '--bridge=none',
         '--iptables=false',
         '--ip-masq=false',
         '--ip-forward=false',
