@@ -19,6 +19,8 @@ interface Suite {
   missing(): Promise<string | undefined>;
   /** What its files are run by; undefined: nothing. */
   readonly by?: readonly string[];
+  /** Whether it waits for an engine most of the time: then it runs beside those that do not. */
+  readonly waits?: boolean;
 }
 
 /** In a network of its own, of which a second engine can do what it likes. */
@@ -45,12 +47,13 @@ const SUITES: readonly Suite[] = [
     },
   },
   { name: 'a network of its own', suffix: '.network.test.ts', missing: namespacesMissing },
-  { name: 'containers', suffix: '.docker.test.ts', missing: engineMissing },
+  { name: 'containers', suffix: '.docker.test.ts', missing: engineMissing, waits: true },
   {
     name: 'an engine of its own',
     suffix: '.engine.test.ts',
     missing: async () => (await engineMissing()) ?? secondEngineMissing(),
     by: IN_OWN_NETWORK,
+    waits: true,
   },
 ];
 
@@ -112,10 +115,13 @@ async function run(file: string, by: readonly string[] = []): Promise<Ran> {
       `--reporter-outfile=${report}`,
       file,
     ],
-    { cwd: ROOT, stdin: 'ignore', stdout: 'inherit', stderr: 'pipe', timeout: FILE_TIMEOUT_MS },
+    { cwd: ROOT, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: FILE_TIMEOUT_MS },
   );
-  const told = await passOn(child.stderr);
+  // All at once when it has ended: another file runs at the same time.
+  const said: string[] = [];
+  const [told] = await Promise.all([listen(child.stderr, said), listen(child.stdout, said)]);
   const status = await child.exited;
+  process.stdout.write(said.join(''));
   const [head = ''] =
     /<testsuites [^>]*>/.exec(
       await Bun.file(report)
@@ -134,15 +140,15 @@ async function run(file: string, by: readonly string[] = []): Promise<Ran> {
   };
 }
 
-/** Lets a file's output through, and gives what it said of each test that failed, and last of all. */
-async function passOn(stream: ReadableStream<Uint8Array>): Promise<string[]> {
+/** Notes a file's output, and gives what it said of each test that failed, and last of all. */
+async function listen(stream: ReadableStream<Uint8Array>, said: string[]): Promise<string[]> {
   const decoder = new TextDecoder();
   const told: string[] = [];
   let lines: string[] = [];
   let rest = '';
   for await (const chunk of stream) {
     const text = decoder.decode(chunk, { stream: true });
-    process.stderr.write(text);
+    said.push(text);
     const parts = (rest + text).split('\n');
     rest = parts.pop() ?? '';
     for (const line of parts) {
@@ -164,16 +170,17 @@ const suffixes = SUITES.flatMap((suite) => suite.suffix ?? []);
 const total: Count = { passed: 0, failed: 0, skipped: 0 };
 const leftOut: string[] = [];
 const failures: { readonly file: string; readonly told: readonly string[] }[] = [];
-for (const suite of SUITES) {
+
+async function runSuite(suite: Suite): Promise<void> {
   const { suffix } = suite;
   const files = all.filter((file) =>
     suffix === undefined ? !suffixes.some((one) => file.endsWith(one)) : file.endsWith(suffix),
   );
-  if (files.length === 0) continue;
+  if (files.length === 0) return;
   const missing = await suite.missing();
   if (missing !== undefined) {
     leftOut.push(`left out: ${suite.name} (${files.join(', ')}): ${missing}`);
-    continue;
+    return;
   }
   process.stdout.write(`\n── ${suite.name}: ${files.length} files\n`);
   for (const file of files) {
@@ -184,6 +191,12 @@ for (const suite of SUITES) {
     if (count.failed > 0) failures.push({ file, told: count.told });
   }
 }
+
+await Promise.all(
+  [true, false].map(async (waits) => {
+    for (const suite of SUITES) if ((suite.waits ?? false) === waits) await runSuite(suite);
+  }),
+);
 // Once more at the end, where whoever sees only that finds why.
 for (const { file, told } of failures) process.stdout.write(`\nfailed: ${file}\n${told.join('\n')}\n`);
 for (const line of leftOut) process.stdout.write(`\n${line}\n`);
