@@ -62,10 +62,14 @@ export class Doubts {
   outcomes(names: readonly string[]): (readonly string[])[] {
     let outcomes: (readonly string[])[] = [names];
     for (const doubt of this.#doubts)
-      outcomes = outcomes.flatMap((some) => [
-        some,
-        doubt.verb === 'add' ? [...some, ...doubt.names] : some.filter((name) => !doubt.names.includes(name)),
-      ]);
+      outcomes = differing(
+        outcomes.flatMap((some) => [
+          some,
+          doubt.verb === 'add'
+            ? [...some, ...doubt.names]
+            : some.filter((name) => !doubt.names.includes(name)),
+        ]),
+      );
     return outcomes;
   }
 }
@@ -124,6 +128,14 @@ export function mustBeHeirs(names: readonly string[], legacy: Legacy, tampered: 
   // A member that was just being started again may come in at the last moment.
   const made = names.find((name) => !held.has(name) && !concerned.has(name));
   if (made !== undefined) throw new Broken('takeover', `${made} was not there, and is a member`);
+}
+
+/**
+ * One of all that have the same names. Each doubt doubles the outcomes, and a Ringmaster that closes with a full queue
+ * leaves dozens of doubts, most of them about the same few names: seed 4723 took all memory there is.
+ */
+function differing(outcomes: readonly (readonly string[])[]): (readonly string[])[] {
+  return [...new Map(outcomes.map((names) => [[...new Set(names)].toSorted().join(' '), names])).values()];
 }
 
 /** Whom the wish brings in or takes. */
