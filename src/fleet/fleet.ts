@@ -16,7 +16,7 @@ import { FleetError, NameTaken, Unavailable } from './errors.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
 import { Member, MemberLease, StandingLease, type Lease, type LeaseReports } from './member.ts';
-import { Marks } from './marks.ts';
+import { Marks, namesOf } from './marks.ts';
 import { checkJoin, checkLeave, joining, leaving, type Change } from './membership.ts';
 import { mayEject } from './outlier.ts';
 import { ChangeQueue } from './queue.ts';
@@ -358,11 +358,13 @@ export class Fleet {
           throw error;
         }
       });
+      // Not before: what still has one of the names may be left of a leave, and must not be marked as if it were joining.
+      this.#uncommitted = names;
       const missing = await runtime.mark(names, 'member');
       const lost = missing[0] ?? members.find((member) => member.instance === undefined)?.name;
       if (lost !== undefined) throw new Unavailable(`Replica ${lost} ended before all were ready`);
+      this.#uncommitted = [];
     } catch (error) {
-      this.#uncommitted = names;
       // Before the first is removed none may be a member any more. Where that fails a later look does both.
       await this.#uncommit()
         .then(() => Promise.allSettled(members.map((member) => runtime.stop(member.name, 0))))
@@ -600,12 +602,22 @@ export class Fleet {
     const strays = found.filter(({ name }) => !known(name));
     if (strays.length === 0) return;
     // Beside the looks, not in them: one that takes long to remove must not put off healing.
-    const marked = runtime.mark(
-      strays.filter((one) => one.committed && one.leaving === undefined).map(({ name }) => name),
-      'joining',
-    );
+    const marked = this.#disown(strays);
     for (const name of new Set(strays.map((one) => one.name)))
       this.#sweeping.set(name, this.#sweep(name, marked));
+  }
+
+  /**
+   * Has the engine say that these are no members. As joining, where each of their add has to be; what came with one who
+   * is a member would be taken in for that, and is marked as leaving.
+   */
+  async #disown(strays: readonly Instance[]): Promise<void> {
+    const { runtime } = this.#options;
+    const joins = new Set([...this.#members.values()].map(({ spec }) => spec.join));
+    const unmarked = strays.filter(({ leaving }) => leaving === undefined);
+    const others = unmarked.filter(({ join, committed }) => committed && !joins.has(join));
+    const akin = unmarked.filter(({ join }) => joins.has(join));
+    await Promise.all([runtime.mark(namesOf(others), 'joining'), runtime.mark(namesOf(akin), 'leaving')]);
   }
 
   /** `marked`: what an add that failed has left is a member's no more, whichever of it is removed first. */

@@ -84,6 +84,6 @@ export class Marks {
   }
 }
 
-function namesOf(instances: readonly Instance[]): string[] {
+export function namesOf(instances: readonly Instance[]): string[] {
   return instances.map(({ name }) => name);
 }

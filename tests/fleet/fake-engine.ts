@@ -121,8 +121,12 @@ export class FakeEngine {
 
   /** Ends and removes a container. */
   vanish(name: string): void {
-    this.#containers.delete(this.#change(name, 'ended').id);
+    const one = this.#change(name, 'ended');
+    this.#containers.delete(one.id);
     if (this.named(name).length === 0) this.tampered.add(name);
+    // Its end decides for all that leave with it, of whom not each may be marked yet.
+    if (one.leaving !== 'first') return;
+    for (const { spec, leaving } of this.all()) if (leaving === 'other') this.tampered.add(spec.name);
   }
 
   pause(name: string): void {

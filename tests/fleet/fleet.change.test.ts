@@ -503,6 +503,37 @@ describe('remove', () => {
     expect(rig.held()).toEqual(['server-1']);
   });
 
+  // An add of its name that failed marked it as joining; it had come with one who stays, and the next Ringmaster took it in.
+  test('one that could not be removed yet is no member to the next Ringmaster, whatever was asked for meanwhile', async () => {
+    const rig = await opened();
+    rig.engine.removeFault = (name) => (name === 'server-3' ? new Error('device busy') : undefined);
+    expect(await rig.remove(2, 'server-2', 'server-3')).toEqual(['server-1']);
+    rig.engine.startFault = () => 'fails';
+    await refusal(rig.add(2, 'server-2', 'server-3'));
+    expect(rig.held()).toEqual(['server-1', 'server-3']);
+    rig.crash();
+    rig.engine.removeFault = () => undefined;
+    rig.engine.startFault = () => undefined;
+    await rig.open();
+    expect(rig.fleet.names()).toEqual(['server-1']);
+    expect(rig.held()).toEqual(['server-1']);
+  });
+
+  // What a Ringmaster had asked for before it died came late: the container of a member that the next one knew nothing of.
+  test('what comes late with the join of a member is no member to the next Ringmaster once it is marked', async () => {
+    const rig = await opened();
+    const { spec } = rig.engine.live('server-1');
+    rig.engine.removeFault = (name) => (name === 'late' ? new Error('device busy') : undefined);
+    rig.engine.plant({ ...spec, name: 'late', order: 9 });
+    await rig.clock.advance(6000);
+    expect(rig.held()).toContain('late');
+    rig.crash();
+    rig.engine.removeFault = () => undefined;
+    await rig.open();
+    expect(rig.fleet.names()).toEqual(['server-1', 'server-2', 'server-3']);
+    expect(rig.held()).toEqual(['server-1', 'server-2', 'server-3']);
+  });
+
   test('where the engine goes away at any moment, all of them stay or all of them go', async () => {
     const outcomes = new Set<string>();
     for (let goneAtMs = 0; goneAtMs < 90; goneAtMs++) {
