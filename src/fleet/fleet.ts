@@ -596,7 +596,6 @@ export class Fleet {
 
   /** Removes what is no member's, nor was when the list was asked for. */
   #sweepStrays(found: readonly Instance[], namesBefore: ReadonlySet<string>): void {
-    const { runtime } = this.#options;
     const known = (name: string): boolean =>
       namesBefore.has(name) || this.#members.has(name) || this.#joining.has(name) || this.#sweeping.has(name);
     const strays = found.filter(({ name }) => !known(name));

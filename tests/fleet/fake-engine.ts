@@ -194,7 +194,8 @@ export class FakeEngine {
     if (fault !== undefined) throw fault;
     if (as === 'member' && this.foreign.has(name)) throw new NameInUse(`${name} is not ours`);
     Object.assign(one, marked(as));
-    if (late) this.tampered.add(name);
+    const decided = as === 'leaving' && !this.all().some(({ leaving }) => leaving === 'first');
+    if (late || decided) this.tampered.add(name);
     else this.tampered.delete(name);
     this.renames.push(`${name} ${as}`);
     this.tell();

@@ -14,7 +14,7 @@ export interface Legacy {
   /** Those that came together and are no members by any answer: it takes in all or none. */
   readonly together: readonly (readonly string[])[];
   readonly held: ReadonlySet<string>;
-  /** Whether two have died: what the first had sent may come in after the second had read the list. */
+  /** Whether it is the second that tries: what the one who died had sent may come in after the first had read the list. */
   readonly twice: boolean;
 }
 
@@ -109,7 +109,7 @@ export function mustBeHeirs(names: readonly string[], legacy: Legacy, tampered: 
   // Where there are no members it begins with the first ones, and knows nothing of what it has removed before.
   if (same(names, first) && outcomes.some((outcome) => required(outcome).length === 0)) return;
   const concerned = new Set(outcomes.flat());
-  const ours = names.filter((name) => concerned.has(name));
+  const ours = names.filter((name) => concerned.has(name) && !(twice && tampered.has(name)));
   if (
     !outcomes.some(
       (some) => ours.every((n) => some.includes(n)) && required(some).every((n) => names.includes(n)),

@@ -85,7 +85,7 @@ export function reopen(world: World, pick: number, left: 'whole' | 'in part' = '
   if (!attempt(world, legacy, pick % 4 === 1)) {
     close(world, true, false);
     calm(world);
-    if (!attempt(world, legacy, false))
+    if (!attempt(world, { ...legacy, twice: true }, false))
       throw new Broken('takeover', 'nothing is in its way, and it does not begin');
   }
 }

@@ -18,6 +18,7 @@ import {
 import { call, found, unlessGone } from './engine.ts';
 import { watchEvents } from './events.ts';
 import { ensureImage } from './image.ts';
+import { ReplicaNetwork } from './network.ts';
 import {
   containerName,
   containerNames,
@@ -59,25 +60,29 @@ export class DockerRuntime implements Runtime {
   readonly #source: TemplateSource;
   readonly #vantage: Vantage;
   readonly #log: Log;
+  /** Undefined where it is the one that we are on ourselves. */
+  readonly #network: ReplicaNetwork | undefined;
 
   private constructor(docker: Docker, source: TemplateSource, vantage: Vantage, log: Log) {
     this.#docker = docker;
     this.#source = source;
     this.#vantage = vantage;
     this.#log = log;
+    if (vantage.from !== 'beside') this.#network = new ReplicaNetwork(docker, source.network, source.cluster);
   }
 
   /** Throws EngineGone where no engine answers, StartFailed where image or network can't be had. */
   static async open(options: DockerRuntimeOptions): Promise<DockerRuntime> {
-    const { cluster, log } = options;
+    const { log } = options;
     const docker = new Docker();
     await call(docker.ping());
     const vantage = options.vantage ?? (await findVantage(docker));
     const source = templateSource(options, vantage);
     await ensureImage(docker, source.image, log);
-    if (vantage.from !== 'beside') await ensureNetwork(docker, source.network, cluster);
+    const runtime = new DockerRuntime(docker, source, vantage, log);
+    await runtime.#network?.ensure();
     log.debug({ image: source.image, vantage }, 'docker runtime');
-    return new DockerRuntime(docker, source, vantage, log);
+    return runtime;
   }
 
   async list(): Promise<Instance[]> {
@@ -92,7 +97,7 @@ export class DockerRuntime implements Runtime {
       throw new NameInUse(`container ${containerName(cluster, spec.name)} is not ours`);
     if (signal.aborted) throw new StartFailed('was given up');
     // Whoever tidies up networks takes one without containers for unused.
-    if (this.#vantage.from !== 'beside') await ensureNetwork(this.#docker, this.#source.network, cluster);
+    await this.#network?.ensure();
     const own = replaced === undefined ? undefined : healingName(cluster, spec.name);
     const container = await call(
       this.#docker.createContainer(createCall(createTemplate(this.#source, spec, own))),
@@ -169,11 +174,9 @@ export class DockerRuntime implements Runtime {
   }
 
   async close(keep: boolean): Promise<void> {
-    if (keep || this.#vantage.from === 'beside') return;
+    if (keep) return;
     // 403: something that is not ours is attached to it, and goes on needing it.
-    await unlessGone(this.#docker.getNetwork(this.#source.network).remove()).catch((error: unknown) =>
-      this.#log.debug({ error }, 'the network stays'),
-    );
+    await this.#network?.remove().catch((error: unknown) => this.#log.debug({ error }, 'the network stays'));
   }
 
   /** Containers with our label value, our name and our image: nothing else is ever adopted or removed. */
@@ -269,14 +272,4 @@ function plainText(framed: Buffer): string {
     at += 8 + size;
   }
   return text.trim();
-}
-
-async function ensureNetwork(docker: Docker, name: string, cluster: string): Promise<void> {
-  const Labels = { [LABEL.cluster]: cluster };
-  const named = await call(docker.listNetworks({ filters: { name: [name] } }));
-  const same = named.find((network) => network.Name === name);
-  if (same === undefined)
-    await call(docker.createNetwork({ Name: name, Driver: 'bridge', Labels, CheckDuplicate: true }));
-  else if (same.Labels?.[LABEL.cluster] !== cluster)
-    throw new StartFailed(`the network ${name} on this engine is not ours: remove it or set CLUSTER`);
 }

@@ -238,6 +238,32 @@ describe('containers', () => {
     PATIENCE_MS,
   );
 
+  // Three that were healed at once made three networks of one name, and none of them could be started on any from then on.
+  test(
+    'starts side by side make one network where it was tidied away, and one of several that there are',
+    async () => {
+      const source = options('nets', { vantage: { from: 'bridge' } });
+      const own = await DockerRuntime.open(source);
+      const networks = async (): Promise<string[]> =>
+        (await docker.listNetworks()).filter((one) => one.Name === source.cluster).map(({ Id }) => Id);
+      const startAll = async (): Promise<void> => {
+        await Promise.all(['a', 'b', 'c'].map((name) => own.start(spec(name), NEVER)));
+        expect(await networks()).toHaveLength(1);
+        for (const name of ['a', 'b', 'c']) await own.stop(name, 0);
+      };
+      for (const id of await networks()) await docker.getNetwork(id).remove();
+      await startAll();
+      const twin = { Name: source.cluster, Labels: { 'ringmaster.cluster': source.cluster } };
+      await docker.createNetwork({ ...twin, CheckDuplicate: false });
+      expect(await networks()).toHaveLength(2);
+      await startAll();
+      await docker.createNetwork({ ...twin, CheckDuplicate: false });
+      await own.close(false);
+      expect(await networks()).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
   // What went wrong: ten lines were kept, and each may be of 16 KB as the engine counts them.
   test(
     'of what a replica said before it ended the log gets no more than the end',
