@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { EngineProxy } from '../engine-proxy.ts';
 import { eventually, runRingmaster, spawnRingmaster, type Spawned } from '../spawned.ts';
+import { freeze } from './freeze.ts';
 
 const PATIENCE_MS = 180_000;
 const CLUSTER = `faults-${process.pid}`;
@@ -58,18 +59,18 @@ const ready = async ({ url }: Spawned, name: string, owners: readonly string[]):
 describe('containers under faults', () => {
   // Each breaks server-2 in its own way, half-way through the ids.
   test.each([
-    ['killed', 'kill'],
-    ['paused', 'pause'],
+    ['killed', (container: string) => docker(`kill ${container}`)],
+    ['paused', freeze],
   ])(
     '10,000 ids while a replica is %s: no request fails, no survivor’s key moves, and it heals under its name',
-    async (_, command) => {
+    async (_, strike) => {
       const ringmaster = await start();
       const before = await mapOf(ringmaster);
       const failed: string[] = [];
       const wrong: string[] = [];
-      let fault: Promise<string> | undefined;
+      let fault: Promise<unknown> | undefined;
       await forIds(IDS, async (id) => {
-        if (id === IDS / 2) fault = docker(`${command} ${CLUSTER}-server-2`);
+        if (id === IDS / 2) fault = strike(`${CLUSTER}-server-2`);
         const reply = await fetch(`${ringmaster.url}/home?id=${id}`);
         const text = await reply.text();
         const server = reply.headers.get('x-served-by') ?? 'nobody';

@@ -1,6 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { Ring } from '../../src/ring/ring.ts';
 import { eventually, type Environment } from '../spawned.ts';
+import { freeze } from './freeze.ts';
 import { HEALED_MS, KILL_NOTICED_MS, SILENCE_NOTICED_MS, SPARE } from './promises.ts';
 import { asBefore, docker, NAMES, othersUntouched, print, Stage, underLoad, type Scene } from './scene.ts';
 import { departures, joinedRing, leftRing } from './witness.ts';
@@ -53,20 +54,20 @@ const FAULTS: readonly Fault[] = [
     what: 'paused',
     event: 'pause',
     noticedMs: SILENCE_NOTICED_MS,
-    strike: (scene) => docker(`pause ${scene.container(VICTIM)}`),
+    strike: (scene) => freeze(scene.container(VICTIM)),
   },
   {
     what: 'paused for a moment',
     event: 'pause',
     noticedMs: SILENCE_NOTICED_MS,
-    strike: (scene) => docker(`pause ${scene.container(VICTIM)}`),
+    strike: (scene) => freeze(scene.container(VICTIM)),
     cure: (scene) => docker(`unpause ${scene.container(VICTIM)}`),
   },
   {
     what: 'paused, then killed',
     event: 'pause',
     noticedMs: SILENCE_NOTICED_MS,
-    strike: (scene) => docker(`pause ${scene.container(VICTIM)}`),
+    strike: (scene) => freeze(scene.container(VICTIM)),
     cure: (scene) => docker(`kill ${scene.container(VICTIM)}`),
   },
   {

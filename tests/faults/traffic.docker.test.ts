@@ -1,5 +1,6 @@
 import { afterEach, describe, setDefaultTimeout, test } from 'bun:test';
 import { spawnRingmaster, type Spawned } from '../spawned.ts';
+import { freeze } from './freeze.ts';
 import { ordeal, type Ground } from './ordeal.ts';
 
 setDefaultTimeout(240_000);
@@ -29,7 +30,7 @@ async function ground(cluster: string, workers: number): Promise<Ground> {
   return {
     ringmaster,
     kill: (replica) => docker(`kill ${cluster}-${replica}`),
-    pause: (replica) => docker(`pause ${cluster}-${replica}`),
+    pause: (replica) => freeze(`${cluster}-${replica}`),
     // It may have been replaced meanwhile.
     resume: (replica) => docker(`unpause ${cluster}-${replica}`).catch(() => ''),
     remove: (replica) => docker(`rm -f ${cluster}-${replica}`),

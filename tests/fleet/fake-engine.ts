@@ -71,6 +71,8 @@ export class FakeEngine {
   heartbeats = 0;
   /** Names of what was taken away behind the fleet's back, or changed by a call of one who had died, until it is seen to. */
   readonly tampered = new Set<string>();
+  /** Names of what was marked by a call that came in after its sender's death, since somebody cleared it. */
+  readonly late = new Set<string>();
   readonly watchers = new Set<() => void>();
   /** Each that a container was given a new name for, and as what. */
   readonly renames: string[] = [];
@@ -197,6 +199,7 @@ export class FakeEngine {
     const decided = as === 'leaving' && !this.all().some(({ leaving }) => leaving === 'first');
     if (late || decided) this.tampered.add(name);
     else this.tampered.delete(name);
+    if (late) this.late.add(name);
     this.renames.push(`${name} ${as}`);
     this.tell();
     return true;

@@ -1,3 +1,4 @@
+import type { FakeEngine } from '../fleet/fake-engine.ts';
 import { granted, same, shown, type Wish } from './history.ts';
 import { FIRST_MEMBERS, MEMBERS_MAX } from './limits.ts';
 import { Broken } from './rule.ts';
@@ -14,6 +15,8 @@ export interface Legacy {
   /** Those that came together and are no members by any answer: it takes in all or none. */
   readonly together: readonly (readonly string[])[];
   readonly held: ReadonlySet<string>;
+  /** Marked, while the one that has died now had begun, by a call of the one before: they may be in, or not. */
+  readonly late: ReadonlySet<string>;
   /** Whether it is the second that tries: what the one who died had sent may come in after the first had read the list. */
   readonly twice: boolean;
 }
@@ -90,26 +93,30 @@ export function legacyOf(world: World, left: 'whole' | 'in part' = 'whole'): Leg
     all.filter(({ spec }) => !before.includes(spec.name)),
     ({ spec }) => spec.join,
   );
+  const late = new Set(engine.late);
+  engine.late.clear();
   return {
     before,
     outcomes: outcomes.flatMap((names) => doubts.outcomes(names)),
     lost: new Set([...engine.tampered, ...doubts.leavers, ...removed]),
     together: [...joins.values()].map((some) => some.map(({ spec }) => spec.name)),
     held: new Set([...all.map(({ spec }) => spec.name), ...before]),
+    late,
     twice: false,
   };
 }
 
 /** Breaks a rule where these can't be what has become of the legacy. */
-export function mustBeHeirs(names: readonly string[], legacy: Legacy, tampered: ReadonlySet<string>): void {
+export function mustBeHeirs(names: readonly string[], legacy: Legacy, engine: FakeEngine): void {
   const { before, outcomes, together, held, twice } = legacy;
-  const lost = new Set([...legacy.lost, ...(twice ? tampered : [])]);
+  const lost = new Set([...legacy.lost, ...(twice ? engine.tampered : [])]);
+  const late = new Set([...legacy.late, ...(twice ? engine.late : [])]);
   const first = Array.from({ length: FIRST_MEMBERS }, (_, i) => `server-${i + 1}`);
   const required = (outcome: readonly string[]): string[] => outcome.filter((name) => !lost.has(name));
   // Where there are no members it begins with the first ones, and knows nothing of what it has removed before.
   if (same(names, first) && outcomes.some((outcome) => required(outcome).length === 0)) return;
   const concerned = new Set(outcomes.flat());
-  const ours = names.filter((name) => concerned.has(name) && !(twice && tampered.has(name)));
+  const ours = names.filter((name) => concerned.has(name) && !late.has(name));
   if (
     !outcomes.some(
       (some) => ours.every((n) => some.includes(n)) && required(some).every((n) => names.includes(n)),
@@ -121,7 +128,7 @@ export function mustBeHeirs(names: readonly string[], legacy: Legacy, tampered: 
   if (!same(known, expected))
     throw new Broken('takeover', `${shown(expected)} is in another order: ${shown(known)}`);
   for (const some of together) {
-    const left = some.filter((name) => !lost.has(name));
+    const left = some.filter((name) => !lost.has(name) && !late.has(name));
     if (left.some((name) => names.includes(name)) && !left.every((name) => names.includes(name)))
       throw new Broken('takeover', `of ${shown(left)} only some are members: ${shown(names)}`);
   }

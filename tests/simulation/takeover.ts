@@ -123,7 +123,7 @@ function finish(world: World, opening: Promise<void>, legacy: Legacy): void {
   world.opening = false;
   const names = world.fleet.names();
   world.note(`Ringmaster has begun with ${shown(names)}`);
-  mustBeHeirs(names, legacy, world.engine.tampered);
+  mustBeHeirs(names, legacy, world.engine);
   history.begin(names);
   world.doubts.forget();
   world.watch();

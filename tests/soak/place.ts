@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { EngineProxy } from '../engine-proxy.ts';
 import { replicasOf } from '../processes.ts';
+import { freeze } from '../faults/freeze.ts';
 import type { Environment } from '../spawned.ts';
 import type { Fault } from './schedule.ts';
 
@@ -117,7 +118,7 @@ class Containers implements Place {
   }
 
   pause(replica: string): Promise<unknown> {
-    return this.#docker('pause', replica);
+    return freeze(`${this.#cluster}-${replica}`, environment());
   }
 
   resume(replica: string): Promise<unknown> {
@@ -159,10 +160,12 @@ class Containers implements Place {
 
 /** Lines of what a command of the engine's own client prints. Rejects where it fails. */
 async function docker(command: string): Promise<string[]> {
-  const { DOCKER_HOST: _, ...env } = process.env;
-  const text = await Bun.$`docker ${{ raw: command }}`
-    .env({ ...env })
-    .quiet()
-    .text();
+  const text = await Bun.$`docker ${{ raw: command }}`.env(environment()).quiet().text();
   return text.split('\n').filter(Boolean);
+}
+
+/** Without the engine that Ringmaster is told of, which a fault takes away. */
+function environment(): Record<string, string | undefined> {
+  const { DOCKER_HOST: _, ...env } = process.env;
+  return env;
 }
