@@ -17,8 +17,8 @@ const FAILURES_MAX = 3;
 const SHRUNK_MAX = 3;
 /** How often is said how far it has come. */
 const PROGRESS_INTERVAL_MS = 15_000;
-/** How many seeds a process runs before it reports. */
-const REPORT_SEEDS = 20;
+/** A seed takes some 10 ms; one that has not ended by then never does. */
+const SEED_MAX_MS = 120_000;
 const SHARE = '--share';
 
 /** What one process has done, or all of them. */
@@ -57,7 +57,7 @@ async function all(seeds: number, firstSeed: number, make: RunOptions['make']): 
   const progress = setInterval(() => say(`${sum.seeds} of ${seeds} seeds`), PROGRESS_INTERVAL_MS);
   const statuses = await Promise.all(
     Array.from({ length: processes }, (_, i) =>
-      employ(`${firstSeed + i},${firstSeed + seeds},${processes}`, (part) => add(sum, part)),
+      employ({ first: firstSeed + i, end: firstSeed + seeds, stride: processes }, (part) => add(sum, part)),
     ),
   );
   clearInterval(progress);
@@ -72,35 +72,54 @@ async function all(seeds: number, firstSeed: number, make: RunOptions['make']): 
   return sum.failures.length === 0 && sum.seeds === seeds && statuses.every((status) => status === 0) ? 0 : 1;
 }
 
-/** Has a process of its own run a part of the seeds; gives how it ended. */
-async function employ(seeds: string, reported: (part: Sum) => void): Promise<number> {
-  const child = Bun.spawn([process.execPath, Bun.main, SHARE, seeds], { stdout: 'pipe', stderr: 'inherit' });
+/** Every so-manieth seed from the first to before the last. */
+interface Seeds {
+  readonly first: number;
+  readonly end: number;
+  readonly stride: number;
+}
+
+/** Has a process of its own run a part of the seeds; gives how it ended. One that hangs is ended, and its seed told. */
+async function employ({ first, end, stride }: Seeds, reported: (part: Sum) => void): Promise<number> {
+  const child = Bun.spawn([process.execPath, Bun.main, SHARE, `${first},${end},${stride}`], {
+    stdout: 'pipe',
+    stderr: 'inherit',
+  });
+  let seed = first;
+  const hangs = (): void => {
+    say(`seed ${seed} has not ended within ${SEED_MAX_MS / 1000} seconds`);
+    say(`bun ${program()} --seed ${seed}`);
+    child.kill('SIGKILL');
+  };
+  let timer = setTimeout(hangs, SEED_MAX_MS);
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of child.stdout) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) reported(JSON.parse(line) as Sum);
+    seed += lines.length * stride;
+    clearTimeout(timer);
+    timer = setTimeout(hangs, SEED_MAX_MS);
   }
+  clearTimeout(timer);
   return child.exited;
 }
 
-/** Runs every so-manieth seed from the first to before the last. */
+/** Runs a part of the seeds, and reports after each. */
 function share(text: string, make: RunOptions['make']): number {
-  const [first = 0, last = 0, stride = 1] = text.split(',').map(Number);
+  const [first = 0, end = 0, stride = 1] = text.split(',').map(Number);
   let failed = 0;
-  let part = nothing();
-  const report = (): void => {
-    say(JSON.stringify(part));
-    part = nothing();
-  };
-  for (let seed = first; seed < last && failed < FAILURES_MAX; seed += stride) {
+  for (let seed = first; seed < end && failed < FAILURES_MAX; seed += stride) {
     const { failure, ...figures } = run({ seed, make });
-    add(part, { ...figures, seeds: 1, failures: failure === undefined ? [] : [{ seed, failure }] });
-    if (failure !== undefined) failed++;
-    if (part.seeds >= REPORT_SEEDS) report();
+    const part: Sum = {
+      ...figures,
+      seeds: 1,
+      failures: failure === undefined ? [] : [{ seed, failure }],
+    };
+    say(JSON.stringify(part));
+    failed += part.failures.length;
   }
-  report();
   return 0;
 }
 
