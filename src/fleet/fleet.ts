@@ -616,7 +616,9 @@ export class Fleet {
     const unmarked = strays.filter(({ leaving }) => leaving === undefined);
     const others = unmarked.filter(({ join, committed }) => committed && !joins.has(join));
     const akin = unmarked.filter(({ join }) => joins.has(join));
-    await Promise.all([runtime.mark(namesOf(others), 'joining'), runtime.mark(namesOf(akin), 'leaving')]);
+    // One after the other: when one fails none may be on its way, for others may then have the names.
+    await runtime.mark(namesOf(others), 'joining');
+    await runtime.mark(namesOf(akin), 'leaving');
   }
 
   /** `marked`: what an add that failed has left is a member's no more, whichever of it is removed first. */
