@@ -1,26 +1,17 @@
 import type { Config } from '../config.ts';
-import { Ring } from '../ring/ring.ts';
-import {
-  EngineGone,
-  NameInUse,
-  type Address,
-  type Instance,
-  type InstanceSpec,
-  type Runtime,
-} from '../runtime/runtime.ts';
+import type { Ring } from '../ring/ring.ts';
+import { EngineGone, NameInUse, type Instance, type InstanceSpec, type Runtime } from '../runtime/runtime.ts';
 import { adoption } from './adoption.ts';
-import { chosen } from './choice.ts';
 import type { Clock } from './clock.ts';
-import { descriptorsSpent } from './descriptors.ts';
+import { Crew, type Follower, type ReplicaView } from './crew.ts';
 import { FleetError, NameTaken, Unavailable } from './errors.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
-import { Member, MemberLease, StandingLease, type Lease, type LeaseReports } from './member.ts';
+import { Member, type Lease, type StandingLease } from './member.ts';
 import { Marks, namesOf } from './marks.ts';
 import { checkJoin, checkLeave, joining, leaving, type Change } from './membership.ts';
-import { mayEject } from './outlier.ts';
 import { ChangeQueue } from './queue.ts';
-import { nextState, type ReplicaEvent, type ReplicaState } from './state.ts';
+import type { ReplicaEvent } from './state.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Instances that one add starts side by side; an engine asked for more at once only gets slower. */
@@ -49,30 +40,6 @@ export interface FleetOptions {
   >;
 }
 
-export interface ReplicaView {
-  readonly name: string;
-  readonly state: ReplicaState;
-  readonly address: Address | undefined;
-  readonly inFlight: number;
-  readonly restarts: number;
-}
-
-/** A replica on the ring, and where it is. */
-export interface ReadyReplica {
-  readonly name: string;
-  readonly address: Address;
-  /** Whether it is just back after requests failed, and the next that fails ejects it again. */
-  readonly onTrial: boolean;
-}
-
-/** One that has claims made elsewhere, by a copy of the ring. */
-export interface Follower {
-  /** Called with no await between whenever the ring is swapped; `ready` is who is on it now. */
-  swapped(ready: readonly ReadyReplica[]): void;
-  /** Resolves once no claim is made by a ring that is older than the present one. Never rejects. */
-  inForce(): Promise<void>;
-}
-
 /**
  * Who is in. The only writer of the ring: it holds exactly the replicas that are ready, under their names, and is
  * swapped whole. Joins and leaves go through one queue; healing goes on beside them.
@@ -82,38 +49,15 @@ export class Fleet {
   readonly #supervisor: Supervisor;
   readonly #marks: Marks;
   readonly #queue = new ChangeQueue();
-  /** In joining order. A leaving member stays until its instance is gone, so that a leave that fails has changed nothing. */
-  readonly #members = new Map<string, Member>();
+  readonly #crew: Crew;
   /** Members of the add that is under way. */
   readonly #joining = new Map<string, Member>();
   /** Names of an add that has failed, of which the engine may still say that they are members. */
   #uncommitted: readonly string[] = [];
   /** Removals of instances that are no member's, by name; a join of that name waits, lest its new instance goes too. */
   readonly #sweeping = new Map<string, Promise<void>>();
-  readonly #followers = new Set<Follower>();
   readonly #closing = new AbortController();
   readonly #forced = new AbortController();
-  readonly #reports: LeaseReports = {
-    unreachable: (member, address) => {
-      if (member.state !== 'ready' || member.instance?.address !== address || descriptorsSpent()) return;
-      this.#supervisor.eject(member, 'connection refused');
-      member.nudge();
-      void this.#look();
-    },
-    failing: (member, address) => {
-      if (member.state !== 'ready' || member.instance?.address !== address) return;
-      const staying = [...this.#members.values()].filter((one) => one.state !== 'draining');
-      const offRing = staying.filter((one) => one.state !== 'ready').length;
-      if (mayEject({ members: staying.length, offRing })) return this.#supervisor.rest(member);
-      if (!member.spared)
-        this.#options.log.warn(
-          { replica: member.name, members: staying.length, offRing },
-          'requests fail, but the replica stays on the ring: no more than half of them may be off it',
-        );
-      member.spared = true;
-    },
-  };
-  #ring = Ring.of([]);
   #nextOrder = 1;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
@@ -136,6 +80,13 @@ export class Fleet {
       step: (member, event, why) => this.#step([member], event, why),
       look: () => void this.#look(),
       settle: () => this.#marks.settle(),
+    });
+    this.#crew = new Crew({
+      clock,
+      log,
+      eject: (member, why) => this.#supervisor.eject(member, why),
+      rest: (member) => this.#supervisor.rest(member),
+      look: () => void this.#look(),
     });
     this.#marks = new Marks(runtime, (name) => this.#members.has(name));
   }
@@ -160,27 +111,21 @@ export class Fleet {
         { replicas: late.map((member) => member.name) },
         `begun without those that do not answer ${config.heartbeatPath} yet: they join the ring when they do`,
       );
-    await this.#inForce();
+    await this.#crew.inForce();
   }
 
   /** Names of the members, in joining order. */
   names(): string[] {
-    return [...this.#members.keys()];
+    return this.#crew.names();
   }
 
   /** The placement in force; immutable, so what is read from one ring belongs together. */
   get ring(): Ring {
-    return this.#ring;
+    return this.#crew.ring;
   }
 
   replicas(): ReplicaView[] {
-    return [...this.#members.values()].map((member) => ({
-      name: member.name,
-      state: member.state,
-      address: member.instance?.address,
-      inFlight: member.inFlight,
-      restarts: member.restarts,
-    }));
+    return this.#crew.replicas();
   }
 
   /**
@@ -188,13 +133,7 @@ export class Fleet {
    * there, with no await between: a replica can't begin to leave in the gap. Undefined when none is left.
    */
   claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
-    const name = chosen(this.#ring, key, except);
-    if (name === undefined) return undefined;
-    const member = this.#members.get(name) as Member;
-    const { address } = member.instance as Instance;
-    const lease = new MemberLease(member, address as Address, this.#reports);
-    member.hold(lease);
-    return lease;
+    return this.#crew.claim(key, except);
   }
 
   /**
@@ -202,19 +141,12 @@ export class Fleet {
    * the replica, and holds up its leave, as the lease of a single request does.
    */
   hold(name: string): StandingLease {
-    const member = this.#members.get(name);
-    if (member?.state !== 'ready') throw new Error(`${name} is not on the ring`);
-    const { address } = member.instance as Instance;
-    const lease = new StandingLease(member, address as Address, this.#reports);
-    member.hold(lease);
-    return lease;
+    return this.#crew.hold(name);
   }
 
   /** From here on opening, add and remove resolve only when they are in force at the follower, too. Returns the way out. */
   follow(follower: Follower): () => void {
-    this.#followers.add(follower);
-    follower.swapped(this.#ready());
-    return () => this.#followers.delete(follower);
+    return this.#crew.follow(follower);
   }
 
   /** Adds replicas; resolves with the members' names once all are ready and on the ring. Throws FleetError; then none was added. */
@@ -225,7 +157,7 @@ export class Fleet {
     return this.#queue.run(async () => {
       const names = joining(this.names(), change, { maxReplicas: config.maxReplicas, naming });
       await this.#join(names);
-      await this.#inForce();
+      await this.#crew.inForce();
       return this.names();
     });
   }
@@ -245,7 +177,7 @@ export class Fleet {
         names.map((name) => this.#members.get(name) as Member),
         deadlineMs,
       );
-      await this.#inForce();
+      await this.#crew.inForce();
       return this.names();
     });
   }
@@ -406,7 +338,9 @@ export class Fleet {
       deciding = members.find(({ name }) => name === first) as Member;
       const rounds = members.length > 1 ? 2 : 1;
       graceMs = this.#graceMs(deadlineMs, rounds);
-      await Promise.all(members.map((member) => this.#drain(member, deadlineMs - rounds * graceMs)));
+      await Promise.all(
+        members.map((member) => this.#crew.drain(member, deadlineMs - rounds * graceMs, this.#forced.signal)),
+      );
       await this.#stop(deciding, graceMs);
     } catch (error) {
       if (members.length > 1) await this.#marks.failed().catch(() => {});
@@ -435,7 +369,7 @@ export class Fleet {
       members.map(async (member) => {
         await this.#supervisor.release(member);
         const graceMs = this.#graceMs(deadlineMs, 1);
-        await this.#drain(member, deadlineMs - graceMs);
+        await this.#crew.drain(member, deadlineMs - graceMs, this.#forced.signal);
         await this.#stop(member, graceMs);
       }),
     );
@@ -469,17 +403,6 @@ export class Fleet {
     return runtime.owns ? Math.min(STOP_GRACE_MS, leftMs / 4 / rounds) : 0;
   }
 
-  async #drain(member: Member, untilMs: number): Promise<void> {
-    const { clock, log } = this.#options;
-    const drained = new AbortController();
-    const waiting = AbortSignal.any([drained.signal, this.#forced.signal]);
-    await Promise.race([member.idle(), clock.sleep(Math.max(0, untilMs - clock.now()), waiting)]);
-    drained.abort();
-    if (member.leases.size === 0) return;
-    log.warn({ replica: member.name, inFlight: member.inFlight }, 'drain timeout: requests are cut');
-    member.cut();
-  }
-
   async #stop(member: Member, graceMs: number): Promise<void> {
     const { runtime } = this.#options;
     const stopping = runtime.stop(member.name, this.#forced.signal.aborted ? 0 : graceMs);
@@ -503,36 +426,12 @@ export class Fleet {
     }
   }
 
+  get #members(): Map<string, Member> {
+    return this.#crew.members;
+  }
+
   #step(members: readonly Member[], event: ReplicaEvent, why: string): void {
-    // Before any of them moves: a step that the table does not list moves none, and the ring stays true.
-    const moves = members.map((member) => ({
-      member,
-      before: member.state,
-      after: nextState(member.state, event),
-    }));
-    let swap = false;
-    for (const { member, before, after } of moves) {
-      member.state = after;
-      swap ||= (before === 'ready') !== (after === 'ready');
-      const fields = { replica: member.name, from: before, to: after, why };
-      if (before === 'ready' && event !== 'left') this.#options.log.warn(fields, 'replica is off the ring');
-      else if (after === 'ready') this.#options.log.info(fields, 'replica is on the ring');
-      else this.#options.log.debug(fields, 'replica changed state');
-    }
-    if (!swap) return;
-    const ready = this.#ready();
-    this.#ring = Ring.of(ready.map(({ name }) => name));
-    for (const follower of this.#followers) follower.swapped(ready);
-  }
-
-  #ready(): ReadyReplica[] {
-    return [...this.#members.values()]
-      .filter((member) => member.state === 'ready')
-      .map(({ name, instance, onTrial }) => ({ name, address: instance?.address as Address, onTrial }));
-  }
-
-  async #inForce(): Promise<void> {
-    await Promise.all([...this.#followers].map((follower) => follower.inForce()));
+    this.#crew.step(members, event, why);
   }
 
   async #lookNowAndThen(): Promise<void> {

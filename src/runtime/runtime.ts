@@ -1,11 +1,12 @@
 import type { Naming } from './naming.ts';
+import type { Commons } from './roster.ts';
 
 /**
  * How replicas are run, as the fleet sees it: five verbs. Each implementation passes tests/runtime/contract.suite.ts.
  * An instance is one run of a replica (a container, a process); a replica outlives its instances and keeps its name.
  */
 export interface Runtime {
-  readonly kind: 'docker' | 'process' | 'static';
+  readonly kind: 'docker' | 'swarm' | 'process' | 'static';
   /** Whether instances outlive this process, so that ON_EXIT=keep and adoption mean something. */
   readonly durable: boolean;
   /**
@@ -15,6 +16,11 @@ export interface Runtime {
   readonly owns: boolean;
   /** What a replica may be called. */
   readonly naming: Naming;
+  /**
+   * Where several Ringmasters share the replicas, what they agree through. Then the engine itself starts anew what has
+   * ended, `mark` and what `list` says of marks are the roster's, and an instance without a seat is nobody's.
+   */
+  readonly commons?: Commons | undefined;
   /** Every instance that is ours. The truth: events only say when to ask. Throws EngineGone. */
   list(): Promise<Instance[]>;
   /**

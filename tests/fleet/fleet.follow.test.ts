@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { Follower, ReadyReplica } from '../../src/fleet/fleet.ts';
+import type { Follower, ReadyReplica } from '../../src/fleet/crew.ts';
 import { endRigs, failure, Rig } from './rig.ts';
 
 endRigs();

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, expect, setDefaultTimeout } from 'bun:test';
-import type { Fleet, FleetOptions, ReplicaView } from '../../src/fleet/fleet.ts';
+import type { ReplicaView } from '../../src/fleet/crew.ts';
+import type { Fleet, FleetOptions } from '../../src/fleet/fleet.ts';
 import type { Lease } from '../../src/fleet/member.ts';
 import type { Log } from '../../src/log.ts';
 import type { InstanceSpec } from '../../src/runtime/runtime.ts';

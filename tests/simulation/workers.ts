@@ -1,4 +1,5 @@
-import type { Fleet, Follower, ReadyReplica } from '../../src/fleet/fleet.ts';
+import type { Follower, ReadyReplica } from '../../src/fleet/crew.ts';
+import type { Fleet } from '../../src/fleet/fleet.ts';
 import type { News } from '../../src/fleet/leases.ts';
 import type { Order, StayReport } from '../../src/traffic/workers/messages.ts';
 import { FleetMirror } from '../../src/traffic/workers/mirror.ts';

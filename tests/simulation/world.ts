@@ -1,4 +1,5 @@
-import type { Fleet, FleetOptions, ReplicaView } from '../../src/fleet/fleet.ts';
+import type { ReplicaView } from '../../src/fleet/crew.ts';
+import type { Fleet, FleetOptions } from '../../src/fleet/fleet.ts';
 import { FleetError } from '../../src/fleet/errors.ts';
 import { CHANGES_WAITING_MAX } from '../../src/fleet/queue.ts';
 import type { Log } from '../../src/log.ts';

@@ -1,4 +1,4 @@
-import type { ReadyReplica } from '../../fleet/fleet.ts';
+import type { ReadyReplica } from '../../fleet/crew.ts';
 import type { Address } from '../../runtime/runtime.ts';
 
 /** One stretch of time that a replica is on the ring: one that leaves it and comes back has a new stay. */

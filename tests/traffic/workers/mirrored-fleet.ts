@@ -1,5 +1,6 @@
 import type { Clock } from '../../../src/fleet/clock.ts';
-import type { Fleet, Follower, ReadyReplica } from '../../../src/fleet/fleet.ts';
+import type { Follower, ReadyReplica } from '../../../src/fleet/crew.ts';
+import type { Fleet } from '../../../src/fleet/fleet.ts';
 import type { Order, StayReport } from '../../../src/traffic/workers/messages.ts';
 import { FleetMirror } from '../../../src/traffic/workers/mirror.ts';
 import { EMPTY_RING, nextCopy } from '../../../src/traffic/workers/ring-copy.ts';

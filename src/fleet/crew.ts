@@ -1,0 +1,213 @@
+import { Ring } from '../ring/ring.ts';
+import type { Address, Instance } from '../runtime/runtime.ts';
+import type { Log } from '../log.ts';
+import { chosen } from './choice.ts';
+import type { Clock } from './clock.ts';
+import { descriptorsSpent } from './descriptors.ts';
+import { MemberLease, StandingLease, type Lease, type LeaseReports, type Member } from './member.ts';
+import { mayEject } from './outlier.ts';
+import { nextState, type ReplicaEvent, type ReplicaState } from './state.ts';
+
+/** Up to so many members the ring is swapped with each change; to build a larger one takes longer than to wait for more. */
+export const SWAP_AT_ONCE_MEMBERS_MAX = 256;
+/** How long changes of health are gathered for one swap of a larger ring, in ms. */
+export const SWAP_GAP_MS = 100;
+
+export interface ReplicaView {
+  readonly name: string;
+  readonly state: ReplicaState;
+  readonly address: Address | undefined;
+  readonly inFlight: number;
+  readonly restarts: number;
+}
+
+/** A replica on the ring, and where it is. */
+export interface ReadyReplica {
+  readonly name: string;
+  readonly address: Address;
+  /** Whether it is just back after requests failed, and the next that fails ejects it again. */
+  readonly onTrial: boolean;
+}
+
+/** One that has claims made elsewhere, by a copy of the ring. */
+export interface Follower {
+  /** Called with no await between whenever the ring is swapped; `ready` is who is on it now. */
+  swapped(ready: readonly ReadyReplica[]): void;
+  /** Resolves once no claim is made by a ring that is older than the present one. Never rejects. */
+  inForce(): Promise<void>;
+}
+
+export interface CrewOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Takes a ready member off the ring until it answers a heartbeat again. */
+  readonly eject: (member: Member, why: string) => void;
+  /** Takes a ready member off the ring for a while. */
+  readonly rest: (member: Member) => void;
+  /** Asks for a look at the engine's list. */
+  readonly look: () => void;
+}
+
+/**
+ * The members, and the ring of those that are ready: the only writer of it. Requests claim a member here, and what they
+ * tell of it comes here.
+ */
+export class Crew {
+  /** In joining order. A leaving member stays until its instance is gone, so that a leave that fails has changed nothing. */
+  readonly members = new Map<string, Member>();
+  readonly #options: CrewOptions;
+  readonly #followers = new Set<Follower>();
+  readonly #reports: LeaseReports = {
+    unreachable: (member, address) => {
+      if (member.state !== 'ready' || member.instance?.address !== address || descriptorsSpent()) return;
+      this.#options.eject(member, 'connection refused');
+      member.nudge();
+      this.#options.look();
+    },
+    failing: (member, address) => {
+      if (member.state !== 'ready' || member.instance?.address !== address) return;
+      const staying = [...this.members.values()].filter((one) => one.state !== 'draining');
+      const offRing = staying.filter((one) => one.state !== 'ready').length;
+      if (mayEject({ members: staying.length, offRing })) return this.#options.rest(member);
+      if (!member.spared)
+        this.#options.log.warn(
+          { replica: member.name, members: staying.length, offRing },
+          'requests fail, but the replica stays on the ring: no more than half of them may be off it',
+        );
+      member.spared = true;
+    },
+  };
+  #ring = Ring.of([]);
+  /** Set while a swap waits for more changes. */
+  #swapDue: AbortController | undefined;
+
+  constructor(options: CrewOptions) {
+    this.#options = options;
+  }
+
+  /** Names of the members, in joining order. */
+  names(): string[] {
+    return [...this.members.keys()];
+  }
+
+  /** The placement in force; immutable, so what is read from one ring belongs together. */
+  get ring(): Ring {
+    return this.#ring;
+  }
+
+  replicas(): ReplicaView[] {
+    return [...this.members.values()].map((member) => ({
+      name: member.name,
+      state: member.state,
+      address: member.instance?.address,
+      inFlight: member.inFlight,
+      restarts: member.restarts,
+    }));
+  }
+
+  /** See Fleet.claim. */
+  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
+    const name = chosen(this.#ring, key, except);
+    if (name === undefined) return undefined;
+    let member = this.members.get(name);
+    // Only while a swap is due; the order costs more than its first.
+    if (member?.state !== 'ready') member = this.#firstReady(key, except);
+    if (member === undefined) return undefined;
+    const { address } = member.instance as Instance;
+    const lease = new MemberLease(member, address as Address, this.#reports);
+    member.hold(lease);
+    return lease;
+  }
+
+  /** See Fleet.hold. */
+  hold(name: string): StandingLease {
+    const member = this.members.get(name);
+    if (member?.state !== 'ready') throw new Error(`${name} is not on the ring`);
+    const { address } = member.instance as Instance;
+    const lease = new StandingLease(member, address as Address, this.#reports);
+    member.hold(lease);
+    return lease;
+  }
+
+  /** See Fleet.follow. */
+  follow(follower: Follower): () => void {
+    this.#followers.add(follower);
+    follower.swapped(this.#ready());
+    return () => this.#followers.delete(follower);
+  }
+
+  /** Resolves once the ring of this moment is in force everywhere. */
+  async inForce(): Promise<void> {
+    this.swap();
+    await Promise.all([...this.#followers].map((follower) => follower.inForce()));
+  }
+
+  step(members: readonly Member[], event: ReplicaEvent, why: string): void {
+    // Before any of them moves: a step that the table does not list moves none, and the ring stays true.
+    const moves = members.map((member) => ({
+      member,
+      before: member.state,
+      after: nextState(member.state, event),
+    }));
+    let swap = false;
+    for (const { member, before, after } of moves) {
+      member.state = after;
+      swap ||= (before === 'ready') !== (after === 'ready');
+      const fields = { replica: member.name, from: before, to: after, why };
+      if (before === 'ready' && event !== 'left') this.#options.log.warn(fields, 'replica is off the ring');
+      else if (after === 'ready') this.#options.log.info(fields, 'replica is on the ring');
+      else this.#options.log.debug(fields, 'replica changed state');
+    }
+    if (!swap) return;
+    if (this.members.size <= SWAP_AT_ONCE_MEMBERS_MAX) this.#swapNow();
+    else this.#swapSoon();
+  }
+
+  /** Swaps the ring now, where a swap is due. */
+  swap(): void {
+    if (this.#swapDue !== undefined) this.#swapNow();
+  }
+
+  /** Waits until the member has no request in flight, and cuts what it has at `untilMs` or when `forced` says so. */
+  async drain(member: Member, untilMs: number, forced: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    const drained = new AbortController();
+    const waiting = AbortSignal.any([drained.signal, forced]);
+    await Promise.race([member.idle(), clock.sleep(Math.max(0, untilMs - clock.now()), waiting)]);
+    drained.abort();
+    if (member.leases.size === 0) return;
+    log.warn({ replica: member.name, inFlight: member.inFlight }, 'drain timeout: requests are cut');
+    member.cut();
+  }
+
+  #swapNow(): void {
+    this.#swapDue?.abort();
+    this.#swapDue = undefined;
+    const ready = this.#ready();
+    this.#ring = Ring.of(ready.map(({ name }) => name));
+    for (const follower of this.#followers) follower.swapped(ready);
+  }
+
+  #swapSoon(): void {
+    if (this.#swapDue !== undefined) return;
+    const due = new AbortController();
+    this.#swapDue = due;
+    void this.#options.clock.sleep(SWAP_GAP_MS, due.signal).then(() => {
+      if (this.#swapDue === due) this.#swapNow();
+    });
+  }
+
+  #firstReady(key: string, except: ReadonlySet<string> | undefined): Member | undefined {
+    for (const name of this.#ring.preference(key)) {
+      const member = this.members.get(name);
+      if (member?.state === 'ready' && except?.has(name) !== true) return member;
+    }
+    return undefined;
+  }
+
+  #ready(): ReadyReplica[] {
+    return [...this.members.values()]
+      .filter((member) => member.state === 'ready')
+      .map(({ name, instance, onTrial }) => ({ name, address: instance?.address as Address, onTrial }));
+  }
+}
