@@ -5,7 +5,9 @@ import { checkChange, limitBody } from './api/guard.ts';
 import { heartbeatApi } from './api/heartbeat.ts';
 import { homeApi } from './api/home.ts';
 import { mapRequestApi } from './api/map-request.ts';
+import { metricsApi } from './api/metrics.ts';
 import { replicasApi } from './api/replicas.ts';
+import { ringApi } from './api/ring.ts';
 import type { Config } from './config.ts';
 import { docs } from './docs/swagger.ts';
 import type { Fleet } from './fleet/fleet.ts';
@@ -15,7 +17,7 @@ import { plainAddress } from './traffic/peer.ts';
 import { send } from './traffic/upstream.ts';
 
 export interface AppOptions {
-  readonly fleet: Pick<Fleet, 'names' | 'add' | 'remove' | 'ring' | 'claim'>;
+  readonly fleet: Pick<Fleet, 'names' | 'add' | 'remove' | 'owner' | 'claim' | 'standing'>;
   readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts'>;
   readonly log: Log;
 }
@@ -31,6 +33,8 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/heartbeat': ['GET', 'HEAD'],
   '/map_request': ['GET', 'HEAD'],
   '/rep': ['GET', 'HEAD'],
+  '/ring': ['GET', 'HEAD'],
+  '/metrics': ['GET', 'HEAD'],
   '/add': ['POST'],
   '/rm': ['DELETE'],
 };
@@ -52,6 +56,8 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     .use(heartbeatApi)
     .use(mapRequestApi(fleet))
     .use(replicasApi(fleet))
+    .use(ringApi(fleet))
+    .use(metricsApi(fleet))
     .use(homeApi({ forwarder, peerOf }))
     .use(docs())
     .use(forwardAll({ forwarder, peerOf }));

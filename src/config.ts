@@ -8,7 +8,7 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-export type RuntimeChoice = 'auto' | 'docker' | 'process' | 'static';
+export type RuntimeChoice = 'auto' | 'docker' | 'swarm' | 'process' | 'static';
 export type KeySource =
   | { readonly from: 'query'; readonly name: string }
   | { readonly from: 'header'; readonly name: string }
@@ -98,7 +98,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Parses `env`; throws ConfigError on the first bad value. Unset and empty both mean the default. */
 export function parseConfig(env: Environment): Config {
   const maxReplicas = integer(env, 'MAX_REPLICAS', 64, 1, 10_000);
-  const runtime = choice(env, 'RUNTIME', 'auto', ['auto', 'docker', 'process', 'static']);
+  const runtime = choice(env, 'RUNTIME', 'auto', ['auto', 'docker', 'swarm', 'process', 'static']);
   const replicas = integer(env, 'REPLICAS', Math.min(3, maxReplicas), 0, maxReplicas);
   const controlPort = integer(env, 'PORT', 5000, 0, 65_535);
   const trafficPort = port(env, 'TRAFFIC_PORT', 8080);

@@ -15,7 +15,12 @@ const config = parseConfig(process.env);
 const log = openLog(config.logLevel);
 const stopping = new AbortController();
 const forced = new AbortController();
-const opening = openRingmaster(config, log, { stopping: stopping.signal, forced: forced.signal });
+const opening = openRingmaster(config, log, {
+  stopping: stopping.signal,
+  forced: forced.signal,
+  // Deno listens, and does not say where: to be told the same as it.
+  port: config.port,
+});
 const app: Promise<App> = opening.then((ringmaster) => {
   log.info({ runtime: ringmaster.runtime, replicas: ringmaster.fleet.names() }, 'ready');
   return ringmaster.app;

@@ -23,6 +23,7 @@ const forced = new AbortController();
 const opening = openRingmaster(config, log, {
   stopping: stopping.signal,
   forced: forced.signal,
+  port: server.port ?? config.port,
   openTraffic,
 });
 let askedAtMs: number | undefined;

@@ -1,13 +1,18 @@
 import { createApp, type App } from './app.ts';
 import type { Config } from './config.ts';
 import { systemClock } from './fleet/clock.ts';
-import { Fleet } from './fleet/fleet.ts';
+import { Fleet, type FleetOptions } from './fleet/fleet.ts';
 import { httpHeartbeat } from './fleet/heartbeat.ts';
+import { askPeer } from './fleet/shared/ask-peer.ts';
+import { SharedFleet, type SharedFleetOptions } from './fleet/shared/shared-fleet.ts';
 import type { Log } from './log.ts';
 import { portRefused } from './port.ts';
 import { openRuntime } from './runtime/choose.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import type { Traffic } from './traffic/traffic.ts';
+
+/** Alone with its replicas, or sharing them. */
+type AnyFleet = Pick<Fleet, keyof Fleet>;
 
 /** Everything behind the listeners, whichever runtime they belong to. */
 export interface Ringmaster {
@@ -25,8 +30,10 @@ export interface Surroundings {
   readonly stopping: AbortSignal;
   /** Cuts what `close`, or an opening that is given up, waits for. */
   readonly forced: AbortSignal;
+  /** Where the control port listens, also where configuration let the kernel choose. */
+  readonly port: number;
   /** Opens the traffic plane, where the platform has one. */
-  readonly openTraffic?: (config: Config, fleet: Fleet, log: Log) => Promise<Traffic | undefined>;
+  readonly openTraffic?: (config: Config, fleet: AnyFleet, log: Log) => Promise<Traffic | undefined>;
 }
 
 /** For a runtime that is being opened, which can't be called off: an image that is being built may take minutes. */
@@ -39,15 +46,15 @@ const RUNTIME_PATIENCE_MS = 500;
 export async function openRingmaster(
   config: Config,
   log: Log,
-  { stopping, forced, openTraffic }: Surroundings,
+  { stopping, forced, port, openTraffic }: Surroundings,
 ): Promise<Ringmaster> {
-  const runtime = await unlessStopped(openRuntime(config, log), stopping);
+  const runtime = await unlessStopped(openRuntime(config, port, log), stopping);
   if (config.onExit === 'keep' && !runtime.durable)
     log.warn(
       {},
       `ON_EXIT=keep has no effect: ${runtime.owns ? 'local processes end with Ringmaster' : 'servers that it does not own live on in any case, and the next start has those of UPSTREAMS'}`,
     );
-  const fleet = new Fleet({ runtime, clock: systemClock, heartbeat: httpHeartbeat, log, config });
+  const fleet = fleetOf({ runtime, clock: systemClock, heartbeat: httpHeartbeat, log, config }, port);
   let traffic: Traffic | undefined;
   const closeAll = async (keep: boolean): Promise<void> => {
     const limit = AbortSignal.any([forced, AbortSignal.timeout(config.drainTimeoutMs)]);
@@ -84,6 +91,17 @@ export async function openRingmaster(
     trafficPort: traffic?.port,
     close,
   };
+}
+
+function fleetOf(options: FleetOptions, port: number): AnyFleet {
+  const { runtime } = options;
+  return isShared(runtime)
+    ? new SharedFleet({ ...options, runtime, port, ask: askPeer })
+    : new Fleet(options);
+}
+
+function isShared(runtime: Runtime): runtime is SharedFleetOptions['runtime'] {
+  return runtime.commons !== undefined;
 }
 
 async function unlessStopped<T>(opening: Promise<T>, stopping: AbortSignal): Promise<T> {

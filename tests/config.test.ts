@@ -163,7 +163,7 @@ const ROWS: readonly Row[] = [
     ],
     allowed: 'addresses or networks such as 10.0.0.0/8, separated by commas',
   },
-  choice('RUNTIME', 'runtime', ['auto', 'docker', 'process', 'static']),
+  choice('RUNTIME', 'runtime', ['auto', 'docker', 'swarm', 'process', 'static']),
   {
     variable: 'UPSTREAMS',
     field: 'upstreams',
@@ -454,7 +454,7 @@ describe('MAX_REPLICAS', () => {
 });
 
 describe('UPSTREAMS', () => {
-  test.each(['auto', 'docker', 'process', ''])('is refused where RUNTIME is %j', (runtime) => {
+  test.each(['auto', 'docker', 'swarm', 'process', ''])('is refused where RUNTIME is %j', (runtime) => {
     expect(refusalOf({ RUNTIME: runtime, UPSTREAMS: 'a=h:80' })).toBe(
       'UPSTREAMS="a=h:80" is not allowed: it must be unset unless RUNTIME=static',
     );

@@ -21,7 +21,7 @@ function idOf(url: string): string | undefined {
 }
 
 /** Which replica owns an id; no request is sent. */
-export function mapRequestApi(fleet: Pick<Fleet, 'ring'>) {
+export function mapRequestApi(fleet: Pick<Fleet, 'owner'>) {
   return new Elysia({ name: 'api/map-request' }).get(
     '/map_request',
     ({ request }) => {
@@ -31,7 +31,7 @@ export function mapRequestApi(fleet: Pick<Fleet, 'ring'>) {
           400,
           'id must be a whole number in plain decimal digits, such as 42, and be there once',
         );
-      const owner = fleet.ring.owner(key);
+      const owner = fleet.owner(key);
       if (owner === undefined) throw new Unavailable('No replica is ready: ask again, or /add some');
       return { request_id: Number(key), mapped_server: owner };
     },

@@ -1,16 +1,20 @@
 import type { Config } from '../config.ts';
 import type { Ring } from '../ring/ring.ts';
-import { EngineGone, NameInUse, type Instance, type InstanceSpec, type Runtime } from '../runtime/runtime.ts';
+import { digestOf, sourceOf } from './digest.ts';
+import type { Instance, InstanceSpec, Runtime } from '../runtime/runtime.ts';
 import { adoption } from './adoption.ts';
 import type { Clock } from './clock.ts';
 import { Crew, type Follower, type ReplicaView } from './crew.ts';
-import { FleetError, NameTaken, Unavailable } from './errors.ts';
+import { eachAtMost } from './each-at-most.ts';
+import { Unavailable, type FleetError } from './errors.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
-import { Member, type Lease, type StandingLease } from './member.ts';
+import { hasMoved, Member, type Lease, type StandingLease } from './member.ts';
 import { Marks, namesOf } from './marks.ts';
 import { checkJoin, checkLeave, joining, leaving, type Change } from './membership.ts';
 import { ChangeQueue } from './queue.ts';
+import { reasonOf, refusal } from './refusal.ts';
+import type { Standing } from './standing.ts';
 import type { ReplicaEvent } from './state.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -124,8 +128,27 @@ export class Fleet {
     return this.#crew.ring;
   }
 
+  /** The replica that owns the key; undefined where none is ready. */
+  owner(key: string): string | undefined {
+    return this.#crew.ring.owner(key);
+  }
+
   replicas(): ReplicaView[] {
     return this.#crew.replicas();
+  }
+
+  standing(): Standing {
+    const { ring } = this.#crew;
+    const leaving = [...this.#members.values()].filter(({ state }) => state === 'draining');
+    return {
+      map: ring,
+      digest: digestOf(sourceOf(ring)),
+      revision: 0,
+      replicas: ring.names.map((name) => ({ name, state: 'ready' })),
+      leaving: leaving.map(({ name, inFlight }) => ({ name, inFlight })),
+      peers: [],
+      disagreementMs: 0,
+    };
   }
 
   /**
@@ -210,7 +233,7 @@ export class Fleet {
       await this.#marks.settle().catch(() => {});
     } else if (members.length > 0)
       await this.#partAtEnd(members, deadlineMs).catch((error: unknown) =>
-        log.error({ why: reason(error) }, 'not every replica could be removed'),
+        log.error({ why: reasonOf(error) }, 'not every replica could be removed'),
       );
     await this.#looking;
     await this.#marks.idle();
@@ -285,7 +308,7 @@ export class Fleet {
         } catch (error) {
           // Those that are given up on account of another have nothing to tell.
           if (!signal.aborted)
-            log.warn({ replica: member.name, why: reason(error) }, 'replica could not be started');
+            log.warn({ replica: member.name, why: reasonOf(error) }, 'replica could not be started');
           giveUp.abort();
           throw error;
         }
@@ -355,7 +378,7 @@ export class Fleet {
       if (result.status === 'fulfilled') continue;
       // As an instance that is no member's it is found, and removed.
       log.warn(
-        { replica: others[i]?.name, why: reason(result.reason) },
+        { replica: others[i]?.name, why: reasonOf(result.reason) },
         'replica has left, and could not be removed yet',
       );
       void this.#look();
@@ -473,7 +496,8 @@ export class Fleet {
     try {
       found = new Map((await runtime.list()).map((one) => [one.id, one]));
     } catch (error) {
-      if (this.#engineAnswers) log.warn({ why: reason(error) }, 'the engine does not answer: healing waits');
+      if (this.#engineAnswers)
+        log.warn({ why: reasonOf(error) }, 'the engine does not answer: healing waits');
       this.#engineAnswers = false;
       return;
     }
@@ -483,7 +507,7 @@ export class Fleet {
       // The list is older than an instance that was started while it was read, and tells nothing of it.
       if (instance === undefined || member.instance !== instance) continue;
       const now = found.get(instance.id);
-      if (now !== undefined && moved(instance, now))
+      if (now !== undefined && hasMoved(instance, now))
         this.#lost(member, 'its address is not its own any more');
       else this.#judge(member, now?.state ?? 'ended');
     }
@@ -545,15 +569,7 @@ export class Fleet {
   }
 
   #refusal(error: unknown, consequence: string): FleetError {
-    if (error instanceof FleetError) return error;
-    if (this.#closing.signal.aborted) return new Unavailable(`Ringmaster is shutting down: ${consequence}`);
-    if (error instanceof EngineGone)
-      return new Unavailable(`The engine that runs the replicas does not answer: ${consequence}`);
-    if (error instanceof NameInUse)
-      return new NameTaken(
-        `A hostname is taken on the engine by something that is not a replica: ${consequence}`,
-      );
-    return new Unavailable(`A replica could not be started or stopped: ${consequence}, the log says why`);
+    return refusal(error, consequence, this.#closing.signal.aborted);
   }
 }
 
@@ -562,28 +578,3 @@ function specOf({ name, order, join, committed }: InstanceSpec): InstanceSpec {
 }
 
 /** Whether what runs is not where it was, as after a cut of its network: another may answer there, in its name. */
-function moved({ address: before }: Instance, { address, state }: Instance): boolean {
-  return state !== 'ended' && (address?.host !== before?.host || address?.port !== before?.port);
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Runs `act` for each item, at most `limit` at a time; waits for all that began, then throws the first error. */
-async function eachAtMost<T>(
-  limit: number,
-  items: readonly T[],
-  act: (item: T) => Promise<void>,
-): Promise<void> {
-  const errors: unknown[] = [];
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < items.length && errors.length === 0) {
-      const item = items[next++] as T;
-      await act(item).catch((error: unknown) => errors.push(error));
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
-  if (errors.length > 0) throw errors[0];
-}

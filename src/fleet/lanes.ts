@@ -8,13 +8,13 @@ export class Lanes {
     this.#free = lanes;
   }
 
-  /** Runs `act` in a lane. Resolves without having run it where `signal` aborts before one is free; otherwise is what `act` is. */
-  async run(act: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
+  /** Runs `act` in a lane. Undefined, and not run, where `signal` aborts before one is free; otherwise is what `act` is. */
+  async run<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+    if (signal.aborted) return undefined;
     if (this.#free > 0) this.#free--;
-    else if (!(await this.#turn(signal))) return;
+    else if (!(await this.#turn(signal))) return undefined;
     try {
-      await act();
+      return await act();
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#free++;

@@ -113,6 +113,10 @@ export class Member {
   spared = false;
   /** Whether it is to be looked at before its next heartbeat is due. */
   nudged = false;
+  /** Whether its heartbeats have come to their own moment of the interval. */
+  inStep = false;
+  /** The instance that it had last, and has no more. */
+  lostId: string | undefined;
   supervision = new AbortController();
   supervised: Promise<void> = Promise.resolve();
   #instance: Instance | undefined;
@@ -155,6 +159,7 @@ export class Member {
   }
 
   ended(): void {
+    this.lostId = this.#instance?.id ?? this.lostId;
     this.#instance = undefined;
     this.#run.abort();
     this.nudge();
@@ -211,4 +216,9 @@ export class Member {
       this.#idle = resolve;
     });
   }
+}
+
+/** Whether what runs is not where it was, as after a cut of its network: another may answer there, in its name. */
+export function hasMoved({ address: before }: Instance, { address, state }: Instance): boolean {
+  return state !== 'ended' && (address?.host !== before?.host || address?.port !== before?.port);
 }

@@ -16,6 +16,8 @@ export type ReplicaEvent =
   | 'died'
   /** A new instance is being started under its name. */
   | 'restarted'
+  /** The engine has started a new instance under its name. */
+  | 'found'
   /** It was asked to leave. */
   | 'left'
   /** The leave could not be carried out: the replica stays a member, and is back when it answers. */
@@ -27,7 +29,7 @@ const TABLE: Readonly<Record<ReplicaState, Partial<Record<ReplicaEvent, ReplicaS
   starting: { answered: 'ready', died: 'waiting', left: 'draining' },
   ready: { missed: 'ejected', died: 'waiting', left: 'draining' },
   ejected: { answered: 'ready', died: 'waiting', left: 'draining' },
-  waiting: { restarted: 'starting', left: 'draining' },
+  waiting: { restarted: 'starting', found: 'ejected', left: 'draining' },
   // No "answered" here: a heartbeat that comes in late must never put a leaving replica back on the ring.
   draining: { removed: 'gone', stayed: 'ejected' },
   gone: {},

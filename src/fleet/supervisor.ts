@@ -1,4 +1,5 @@
 import { EngineGone, StartFailed, type Address, type Instance, type Runtime } from '../runtime/runtime.ts';
+import { hash32 } from '../ring/hash.ts';
 import { restartDelayMs, STABLE_AFTER_MS } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Heartbeat } from './heartbeat.ts';
@@ -16,6 +17,8 @@ const HEARTBEAT_DEADLINE_MIN_MS = 500;
 const HEARTBEAT_DEADLINE_MAX_MS = 2000;
 /** From one heartbeat to the next when requests that fail ask for it: each of thousands a second may. */
 const NUDGED_GAP_MS = 100;
+/** Heartbeats that are under way at once, each on a connection of its own; the others wait for their turn. */
+const HEARTBEATS_AT_ONCE_MAX = 1024;
 /** Replicas that are started again at once; more at a time only make an engine slow that may be in trouble already. */
 const HEALS_AT_ONCE_MAX = 8;
 /** How soon a restart is tried again when it was the engine that did not answer. */
@@ -36,6 +39,17 @@ export interface SupervisorOptions {
   readonly look: () => void;
   /** Resolves when nothing at the engine forbids that a member is started again. Throws what the runtime throws. */
   readonly settle: () => Promise<void>;
+  /** Where the engine itself starts anew what has ended, how to follow it. */
+  readonly follow?: Follow;
+}
+
+export interface Follow {
+  /** Resolves with the instance that takes the place of the one that the member has lost; rejects only when `signal` aborts. */
+  next(member: Member, signal: AbortSignal): Promise<Instance>;
+  /** Told, with each heartbeat that is missed, of a member that should have come back on its own by now. */
+  silent(member: Member): void;
+  /** Whether the instance that has answered is the member's still: its address may have become another's. */
+  isStill(member: Member, instance: Instance): Promise<boolean>;
 }
 
 /** Keeps members alive: heartbeats, ejection, restart under the same name. One loop for each member. */
@@ -43,6 +57,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #deadlineMs: number;
   readonly #heals = new Lanes(HEALS_AT_ONCE_MAX);
+  readonly #beats = new Lanes(HEARTBEATS_AT_ONCE_MAX);
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -111,7 +126,7 @@ export class Supervisor {
     const { runtime, clock } = this.#options;
     const nowMs = clock.now();
     if (nowMs - member.readySinceMs >= STABLE_AFTER_MS) member.rests = 0;
-    if (runtime.owns && member.rests >= RESTS_MAX) {
+    if (runtime.owns && this.#options.follow === undefined && member.rests >= RESTS_MAX) {
       member.rests = 0;
       return this.died(member, 'requests fail, and a rest has not helped');
     }
@@ -129,7 +144,9 @@ export class Supervisor {
       try {
         if (bound.run !== member.run)
           bound = { run: member.run, signal: AbortSignal.any([signal, member.run]) };
-        if (member.state === 'waiting') await this.#heal(member, signal);
+        const { follow } = this.#options;
+        if (member.state === 'waiting' && follow !== undefined) await this.#follow(member, follow, signal);
+        else if (member.state === 'waiting') await this.#heal(member, signal);
         else await this.#beat(member, signal, bound.signal);
       } catch (error) {
         // A bug; but a member without its loop would never be healed again.
@@ -154,6 +171,19 @@ export class Supervisor {
       if (result === 'answered') return;
       await clock.sleep(wait, bound);
     }
+  }
+
+  /** No back-off and no lanes: those are the engine's, and it does not start faster what is looked for less often. */
+  async #follow(member: Member, follow: Follow, signal: AbortSignal): Promise<void> {
+    const { step } = this.#options;
+    const instance = await follow.next(member, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    if (instance === undefined || signal.aborted) return;
+    member.began(instance);
+    member.restarts++;
+    // Off the ring until it answers, which is asked at once.
+    step(member, 'found', 'the engine has started it');
   }
 
   async #heal(member: Member, signal: AbortSignal): Promise<void> {
@@ -189,19 +219,27 @@ export class Supervisor {
 
   /** `bound` aborts with `signal` and with the end of the member's instance. */
   async #beat(member: Member, signal: AbortSignal, bound: AbortSignal): Promise<void> {
-    const { runtime, clock, heartbeat, heartbeatPath, heartbeatFailures, step, look } = this.#options;
+    const { runtime, clock, heartbeat, heartbeatPath, heartbeatFailures, step, look, follow } = this.#options;
     // Who is ready or ejected has an instance, and an instance without an address never gets that far.
     const instance = member.instance as Instance;
     const beganMs = clock.now();
     const wasEjected = member.state === 'ejected';
     // Before the heartbeat is sent: a nudge that comes while it is under way asks for the next one.
     member.nudged = false;
-    const result = await heartbeat(instance.address as Address, heartbeatPath, this.#deadlineMs, bound);
+    const address = instance.address as Address;
+    const result =
+      (await this.#beats.run(() => heartbeat(address, heartbeatPath, this.#deadlineMs, bound), bound)) ??
+      'unsent';
     // Only now is known whether anybody still wants to hear of it.
     if (signal.aborted || member.instance !== instance) return;
     // An answer to what was sent before it was taken off the ring tells nothing of what has happened since.
     const outdated = result === 'answered' && member.state === 'ejected' && !wasEjected;
     if (outdated) return this.#pause(member, instance, beganMs, signal);
+    if (result === 'answered' && wasEjected && follow !== undefined) {
+      const still = await follow.isStill(member, instance);
+      if (!still || signal.aborted || member.instance !== instance)
+        return this.#pause(member, instance, beganMs, signal);
+    }
     if (result === 'answered') {
       member.missed = 0;
       if (member.state === 'ejected') {
@@ -219,8 +257,10 @@ export class Supervisor {
       if (member.state === 'ready' && (result === 'refused' || member.missed >= heartbeatFailures))
         this.eject(member, result === 'refused' ? 'connection refused' : 'missed heartbeats');
       // As many again, off the ring, to come back on its own; then it is replaced, unless only its owner could do that.
-      else if (runtime.owns && member.state === 'ejected' && member.missed >= 2 * heartbeatFailures)
-        this.died(member, 'did not come back');
+      else if (runtime.owns && member.state === 'ejected' && member.missed >= 2 * heartbeatFailures) {
+        if (follow === undefined) this.died(member, 'did not come back');
+        else follow.silent(member);
+      }
     }
     await this.#pause(member, instance, beganMs, signal);
   }
@@ -228,8 +268,10 @@ export class Supervisor {
   /** Until the next heartbeat is due, or until there is nothing more to wait for. */
   async #pause(member: Member, instance: Instance, beganMs: number, signal: AbortSignal): Promise<void> {
     const { clock, heartbeatIntervalMs } = this.#options;
+    const intervalMs = member.inStep ? heartbeatIntervalMs : spreadMs(member.name, heartbeatIntervalMs);
+    member.inStep = true;
     while (!signal.aborted && member.instance === instance) {
-      const gapMs = member.nudged ? Math.min(NUDGED_GAP_MS, heartbeatIntervalMs) : heartbeatIntervalMs;
+      const gapMs = member.nudged ? Math.min(NUDGED_GAP_MS, intervalMs) : intervalMs;
       // The end of a rest is not put off to the next heartbeat, which may be an hour away.
       const restingMs = member.restsUntilMs > beganMs ? member.restsUntilMs - beganMs : gapMs;
       const leftMs = beganMs + Math.min(gapMs, restingMs) - clock.now();
@@ -237,4 +279,9 @@ export class Supervisor {
       await clock.sleep(leftMs, member.napSignal());
     }
   }
+}
+
+/** When in an interval the replica's heartbeats are due, in ms: those of many that came at once must not all be. */
+function spreadMs(name: string, intervalMs: number): number {
+  return Math.ceil((hash32(name) / 2 ** 32) * intervalMs);
 }

@@ -5,6 +5,7 @@ import { holdCluster } from './docker/sole.ts';
 import { ProcessRuntime } from './process/process.ts';
 import { EngineGone, StartFailed, type Runtime } from './runtime.ts';
 import { StaticRuntime } from './static/static.ts';
+import { SwarmRuntime } from './swarm/swarm.ts';
 
 type Choice = Pick<
   Config,
@@ -13,17 +14,19 @@ type Choice = Pick<
 
 /**
  * The runtime that configuration asks for; with `auto`, docker where its engine answers and the image is there or can
- * be had, else process, and the log says why in one line. Throws StartFailed where docker was asked for.
+ * be had, else process, and the log says why in one line. `port` is where others reach our control port. Throws StartFailed
+ * where docker or swarm was asked for.
  */
-export async function openRuntime(config: Choice, log: Log): Promise<Runtime> {
+export async function openRuntime(config: Choice, port: number, log: Log): Promise<Runtime> {
+  const replicas = {
+    cluster: config.cluster,
+    image: config.replicaImage,
+    command: config.replicaCommand,
+    replicaPort: config.replicaPort,
+    log,
+  };
   const openDocker = async (): Promise<Runtime> => {
-    const runtime = await DockerRuntime.open({
-      cluster: config.cluster,
-      image: config.replicaImage,
-      command: config.replicaCommand,
-      replicaPort: config.replicaPort,
-      log,
-    });
+    const runtime = await DockerRuntime.open(replicas);
     // Before anything is adopted.
     await holdCluster(config.cluster);
     return runtime;
@@ -31,6 +34,12 @@ export async function openRuntime(config: Choice, log: Log): Promise<Runtime> {
   const openProcess = (): Runtime => new ProcessRuntime({ command: config.replicaCommand, log });
   if (config.runtime === 'process') return openProcess();
   if (config.runtime === 'static') return new StaticRuntime(config.upstreams);
+  if (config.runtime === 'swarm')
+    return SwarmRuntime.open({ ...replicas, port }).catch((error: unknown) => {
+      if (error instanceof EngineGone || error instanceof StartFailed)
+        throw new StartFailed(`RUNTIME=swarm: ${withoutDocker(error)}`);
+      throw error;
+    });
   try {
     return await openDocker();
   } catch (error) {

@@ -22,6 +22,8 @@ export interface Peer {
 
 /** What several Ringmasters agree on: one object in the engine's common memory, replaced whole or not at all. */
 export interface Roster {
+  /** How many changes have led to it: of two the one with more is the newer. */
+  readonly revision: number;
   /** In no order. */
   readonly seats: readonly Seat[];
   /** By a key that stays the same from run to run, and that no two have at once. */
@@ -29,6 +31,7 @@ export interface Roster {
 }
 
 export const EMPTY_ROSTER: Roster = Object.freeze({
+  revision: 0,
   seats: Object.freeze([]),
   ringmasters: Object.freeze({}),
 });
@@ -43,7 +46,7 @@ export interface Commons {
   read(): Promise<Roster>;
   /**
    * Puts `change(roster)` in the roster's place, if nobody else has changed it meanwhile, and otherwise tries again with
-   * what is there then; gives the one in force. Nothing is written where `change` gives what it was given. Throws what
+   * what is there then; gives the one in force, whose revision is one more. Nothing is written where `change` gives what it was given. Throws what
    * `change` throws, and EngineGone, after which it may be in force all the same.
    */
   change(change: (roster: Roster) => Roster): Promise<Roster>;

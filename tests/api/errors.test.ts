@@ -12,7 +12,6 @@ import {
   Unavailable,
   UnknownReplica,
 } from '../../src/fleet/errors.ts';
-import { Ring } from '../../src/ring/ring.ts';
 import { ForwardError } from '../../src/traffic/forward.ts';
 
 const SECRET = '/srv/secret/app.ts:12 hunter2';
@@ -138,7 +137,7 @@ describe('what Elysia finds wrong with a request', () => {
         remove: async () => [],
       }),
     )
-    .use(mapRequestApi({ ring: Ring.of(['a']) }))
+    .use(mapRequestApi({ owner: () => 'a' }))
     // A reply that its own schema forbids.
     .get('/wrong', () => ({ N: SECRET }) as never, { response: replicas });
 

@@ -33,7 +33,16 @@ const app = createApp({
     add: () => Promise.resolve([]),
     remove: () => Promise.resolve([]),
     claim: () => undefined,
-    ring: Ring.of([]),
+    owner: () => undefined,
+    standing: () => ({
+      map: Ring.of([]),
+      digest: '',
+      revision: 0,
+      replicas: [],
+      leaving: [],
+      peers: [],
+      disagreementMs: 0,
+    }),
   },
   config: parseConfig({}),
   log: silentLog,
@@ -56,13 +65,15 @@ describe('the description of the API', () => {
     expect(result.valid).toBe(true);
   });
 
-  test('names the six calls and no other', () => {
+  test('names the calls that are there and no other', () => {
     expect(operations.map(([name]) => name).sort()).toEqual([
       'DELETE /rm',
       'GET /heartbeat',
       'GET /home',
       'GET /map_request',
+      'GET /metrics',
       'GET /rep',
+      'GET /ring',
       'POST /add',
     ]);
   });
@@ -71,7 +82,9 @@ describe('the description of the API', () => {
     'GET /heartbeat': ['200'],
     'GET /home': ['200', '400', '500', '502', '503', '504'],
     'GET /map_request': ['200', '400', '500', '503'],
+    'GET /metrics': ['200', '500'],
     'GET /rep': ['200', '500'],
+    'GET /ring': ['200', '500'],
     'POST /add': ['200', '400', '401', '403', '409', '413', '415', '500', '503'],
     'DELETE /rm': ['200', '400', '401', '403', '404', '413', '415', '500', '503'],
   };

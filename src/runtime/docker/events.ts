@@ -13,11 +13,27 @@ export function eventFilters(cluster: string): Record<string, string[]> {
   return { type: ['container'], event: [...ACTIONS], label: [`${LABEL.cluster}=${cluster}`] };
 }
 
+/** What is read of an event. */
+export interface EngineEvent {
+  readonly Type?: string;
+  readonly Actor?: { readonly ID?: string; readonly Attributes?: Readonly<Record<string, string>> };
+}
+
+/** Calls `wake` whenever the engine reports something of our containers. */
+export function watchEvents(docker: Docker, cluster: string, wake: () => void): () => void {
+  return followEvents(docker, eventFilters(cluster), () => true, wake);
+}
+
 /**
- * Calls `wake` whenever the engine reports something of our containers, and after every reconnection, since what
+ * Calls `wake` whenever the engine reports something that concerns us, and after every reconnection, since what
  * happened in between is not told. Only ever a hint: what is true is in the engine's list.
  */
-export function watchEvents(docker: Docker, cluster: string, wake: () => void): () => void {
+export function followEvents(
+  docker: Docker,
+  filters: Record<string, string[]>,
+  concerns: (event: EngineEvent) => boolean,
+  wake: () => void,
+): () => void {
   const closed = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let listed: ReturnType<typeof setTimeout>[] = [];
@@ -26,14 +42,25 @@ export function watchEvents(docker: Docker, cluster: string, wake: () => void): 
     for (const one of listed) clearTimeout(one);
     listed = LISTED_AFTER_MS.map((ms) => setTimeout(wake, ms));
   };
+  const concernsUs = (line: string): boolean => {
+    try {
+      return line !== '' && concerns(JSON.parse(line) as EngineEvent);
+    } catch {
+      // What can't be read may be anything.
+      return true;
+    }
+  };
   const connect = async (): Promise<void> => {
     timer = setTimeout(wake, SUBSCRIBED_MS);
     try {
-      const stream = await docker.getEvents({
-        filters: eventFilters(cluster),
-        abortSignal: closed.signal,
+      const stream = await docker.getEvents({ filters, abortSignal: closed.signal });
+      // One event a line; a chunk may end within one.
+      let rest = '';
+      stream.on('data', (chunk: Buffer) => {
+        const lines = (rest + chunk.toString()).split('\n');
+        rest = lines.pop() ?? '';
+        if (lines.some(concernsUs)) onEvent();
       });
-      stream.on('data', onEvent);
       await new Promise<void>((resolve) => {
         // Our own abort arrives as an error too.
         stream.on('error', () => resolve());

@@ -1,20 +1,31 @@
 import type Docker from 'dockerode';
-import type { NetworkInspectInfo } from 'dockerode';
+import type { NetworkCreateOptions, NetworkInspectInfo } from 'dockerode';
 import { StartFailed } from '../runtime.ts';
 import { call, unlessGone } from './engine.ts';
 import { LABEL } from './template.ts';
+
+/** What a network is made as, where the engine is one host. */
+const BRIDGE: NetworkKind = { options: { Driver: 'bridge', CheckDuplicate: true }, call };
+
+export interface NetworkKind {
+  readonly options: Omit<NetworkCreateOptions, 'Name' | 'Labels'>;
+  /** How a call of the engine is awaited, and its errors told apart. */
+  readonly call: <T>(pending: Promise<T>) => Promise<T>;
+}
 
 /** The network that replicas have to themselves, where Ringmaster is no container beside them. */
 export class ReplicaNetwork {
   readonly #docker: Docker;
   readonly #name: string;
   readonly #cluster: string;
+  readonly #kind: NetworkKind;
   #ensuring: Promise<void> | undefined;
 
-  constructor(docker: Docker, name: string, cluster: string) {
+  constructor(docker: Docker, name: string, cluster: string, kind = BRIDGE) {
     this.#docker = docker;
     this.#name = name;
     this.#cluster = cluster;
+    this.#kind = kind;
   }
 
   /**
@@ -36,21 +47,24 @@ export class ReplicaNetwork {
 
   async #ensure(): Promise<void> {
     const [first, ...others] = await this.#ours();
-    if (first === undefined)
-      await call(
-        this.#docker.createNetwork({
-          Name: this.#name,
-          Driver: 'bridge',
-          Labels: { [LABEL.cluster]: this.#cluster },
-          CheckDuplicate: true,
-        }),
-      );
+    if (first === undefined) await this.#make();
     for (const { Id } of others) await unlessGone(this.#docker.getNetwork(Id).remove());
+  }
+
+  async #make(): Promise<void> {
+    const { options, call: engineCall } = this.#kind;
+    try {
+      const Labels = { [LABEL.cluster]: this.#cluster };
+      await engineCall(this.#docker.createNetwork({ ...options, Name: this.#name, Labels }));
+    } catch (error) {
+      // Where several Ringmasters share an engine another one of them may have been first.
+      if ((await this.#ours()).length === 0) throw error;
+    }
   }
 
   /** The oldest first, which is the one that replicas may be on. Throws StartFailed where one is somebody else's. */
   async #ours(): Promise<NetworkInspectInfo[]> {
-    const listed = await call(this.#docker.listNetworks({ filters: { name: [this.#name] } }));
+    const listed = await this.#kind.call(this.#docker.listNetworks({ filters: { name: [this.#name] } }));
     const named = listed.filter(({ Name }) => Name === this.#name);
     if (named.some(({ Labels }) => Labels?.[LABEL.cluster] !== this.#cluster))
       throw new StartFailed(`the network ${this.#name} on this engine is not ours: remove it or set CLUSTER`);

@@ -11,13 +11,13 @@ export const LABEL = {
 } as const;
 
 /** Docker gives this user to no one, and the base image calls it bun; a replica never runs as root. */
-const USER = '1000:1000';
-const PIDS_MAX = 256;
-const MEMORY_MAX_BYTES = 512 * 1024 * 1024;
-const CPU_MAX_NANO = 1_000_000_000;
-const TMP_MAX_BYTES = 16 * 1024 * 1024;
-const LOG_FILE_MAX = '10m';
-const LOG_FILES_MAX = '3';
+export const USER = '1000:1000';
+export const PIDS_MAX = 256;
+export const MEMORY_MAX_BYTES = 512 * 1024 * 1024;
+export const CPU_MAX_NANO = 1_000_000_000;
+export const TMP_MAX_BYTES = 16 * 1024 * 1024;
+export const LOG_FILE_MAX = '10m';
+export const LOG_FILES_MAX = '3';
 
 /** What configuration says of replicas. */
 export interface ReplicaOptions {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type Docker from 'dockerode';
+import type { ContainerInspectInfo } from 'dockerode';
 import { call, found } from './engine.ts';
 
 /**
@@ -53,10 +54,7 @@ export async function findVantage(docker: Docker): Promise<Vantage> {
 
 /** Networks of the container that we run in; none on a host. */
 async function ownNetworks(docker: Docker): Promise<OwnNetwork[]> {
-  const id = await ownContainerId();
-  if (id === undefined) return [];
-  const self = await found(docker.getContainer(id).inspect());
-  // Some other engine's container, or only a host name that looks like one.
+  const self = await ownContainer(docker);
   if (self === undefined) return [];
   return Promise.all(
     Object.keys(self.NetworkSettings.Networks).map(async (name) => {
@@ -64,6 +62,13 @@ async function ownNetworks(docker: Docker): Promise<OwnNetwork[]> {
       return { name, internal: network.Internal };
     }),
   );
+}
+
+/** The container of this engine that we run in; undefined on a host. */
+export async function ownContainer(docker: Docker): Promise<ContainerInspectInfo | undefined> {
+  const id = await ownContainerId();
+  // Not found: some other engine's container, or only a host name that looks like one.
+  return id === undefined ? undefined : found(docker.getContainer(id).inspect());
 }
 
 /** Docker mounts each container's own files from a folder named by its id; its host name is the id's first 12 digits. */

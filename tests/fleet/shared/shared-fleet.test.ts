@@ -1,0 +1,331 @@
+import { describe, expect, test } from 'bun:test';
+import { NameTaken, Unavailable } from '../../../src/fleet/errors.ts';
+import { membersOf } from '../../../src/fleet/shared/seats.ts';
+import { failure } from '../rig.ts';
+import { endSharedRigs, QUIET_MS, SharedRig } from './shared-rig.ts';
+
+endSharedRigs();
+
+const FIRST = ['server-1', 'server-2', 'server-3'];
+
+async function opened(...options: ConstructorParameters<typeof SharedRig>): Promise<SharedRig> {
+  const rig = new SharedRig(...options);
+  await rig.open();
+  return rig;
+}
+
+describe('several Ringmasters', () => {
+  test('that start at once start the first replicas once', async () => {
+    const rig = await opened();
+    for (const { fleet } of rig.running) expect(fleet.names()).toEqual(FIRST);
+    expect(rig.swarm.created).toBe(3);
+    await rig.settle();
+  });
+
+  test('have the same map when an add through any of them is answered, and one digest for it', async () => {
+    const rig = await opened();
+    for (const host of [0, 1, 2]) {
+      const names = await rig.add(host, 2, `of-${host}`);
+      for (const { fleet } of rig.running) {
+        expect(fleet.names()).toEqual(names);
+        expect(fleet.standing().digest).toBe(rig.fleet(host).standing().digest);
+      }
+    }
+    expect(rig.members).toHaveLength(9);
+    await rig.settle();
+  });
+
+  test('have the same map when a removal is answered, and the replica is gone', async () => {
+    const rig = await opened();
+    await rig.remove(1, 2, 'server-1');
+    for (const { fleet } of rig.running) expect(fleet.names()).toEqual(['server-2']);
+    expect([...rig.swarm.services.keys()]).toEqual(['server-2']);
+    await rig.settle();
+  });
+
+  test.each([0, 1, 5, 40])(
+    'that add the same name at once, with %i ms from one to the engine: one does, the others are told that it is taken',
+    async (latencyMs) => {
+      const rig = await opened();
+      rig.swarm.latencyMs = () => latencyMs;
+      const outcomes = await rig.clock.until(
+        Promise.allSettled(rig.running.map(({ fleet }) => fleet.add({ n: 2, hostnames: ['b', 'a'] }))),
+      );
+      const refused = outcomes.filter((one) => one.status === 'rejected').map((one) => one.reason as Error);
+      expect(refused).toHaveLength(2);
+      for (const error of refused) expect(error).toBeInstanceOf(NameTaken);
+      expect(rig.members).toEqual([...FIRST, 'b', 'a']);
+      await rig.settle();
+    },
+  );
+
+  test('that add without names at once each add another', async () => {
+    const rig = await opened();
+    await rig.clock.until(Promise.all(rig.running.map(({ fleet }) => fleet.add({ n: 2, hostnames: [] }))));
+    expect(rig.members).toHaveLength(9);
+    expect(new Set(rig.members).size).toBe(9);
+    await rig.settle();
+  });
+
+  test('that remove without names at once each remove another', async () => {
+    const rig = await opened(3, { replicas: 6 });
+    await rig.clock.until(Promise.all(rig.running.map(({ fleet }) => fleet.remove({ n: 1, hostnames: [] }))));
+    expect(rig.members).toEqual(FIRST);
+    await rig.settle();
+  });
+
+  test('that add at once stay within the limit of replicas together', async () => {
+    const rig = await opened(3, { maxReplicas: 6 });
+    const outcomes = await rig.clock.until(
+      Promise.allSettled(rig.running.map(({ fleet }) => fleet.add({ n: 2, hostnames: [] }))),
+    );
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(rig.members).toHaveLength(5);
+  });
+
+  test('a name that something else has on the Swarm is refused, and nothing is left', async () => {
+    const rig = await opened();
+    rig.swarm.foreign.add('taken');
+    expect(await failure(rig.add(0, 3, 'a', 'taken'))).toBeInstanceOf(NameTaken);
+    expect(rig.members).toEqual(FIRST);
+    await rig.settle();
+  });
+});
+
+describe('a leave', () => {
+  test('waits for what another Ringmaster has in flight', async () => {
+    const rig = await opened();
+    const lease = rig.claim(2, 'server-3');
+    let done = false;
+    const removal = rig.fleet(0).remove({ n: 1, hostnames: ['server-3'] });
+    void removal.then(() => (done = true));
+    await rig.clock.advance(2000);
+    expect({ done, members: rig.members }).toEqual({ done: false, members: ['server-1', 'server-2'] });
+    expect(rig.swarm.services.has('server-3')).toBe(true);
+    for (const { fleet } of rig.running) expect(fleet.names()).toEqual(['server-1', 'server-2']);
+    lease.release();
+    await rig.clock.until(removal);
+    expect(rig.swarm.services.has('server-3')).toBe(false);
+    await rig.settle();
+  });
+
+  test('cuts it, there, when the time to drain is over', async () => {
+    const rig = await opened();
+    const lease = rig.claim(2, 'server-3');
+    let cutMs: number | undefined;
+    lease.onCut = () => {
+      cutMs = rig.clock.now();
+      lease.release();
+    };
+    const beganMs = rig.clock.now();
+    await rig.remove(0, 1, 'server-3');
+    expect((cutMs as number) - beganMs).toBeWithin(5000, 10_000);
+    expect(rig.clock.now() - beganMs).toBeLessThan(12_000);
+  });
+
+  test('is finished by another where its Ringmaster dies', async () => {
+    const rig = await opened();
+    const lease = rig.claim(0, 'server-2');
+    void rig.fleet(0).remove({ n: 2, hostnames: ['server-2'] });
+    await rig.clock.advance(500);
+    rig.crash(0);
+    lease.release();
+    rig.restart(0);
+    await rig.clock.until(rig.fleet(0).open());
+    expect(rig.members).toEqual(['server-1']);
+    await rig.settle();
+  });
+});
+
+describe('an add', () => {
+  test('of which the Ringmaster dies is taken back by the others', async () => {
+    for (const afterMs of [1, 5, 50, 200, 304]) {
+      const rig = await opened();
+      void rig.fleet(1).add({ n: 3, hostnames: ['a'] });
+      await rig.clock.advance(afterMs);
+      rig.crash(1);
+      // It is missed when it has been silent for long enough, or when it is back.
+      await rig.clock.advance(2 * QUIET_MS);
+      expect([FIRST, [...FIRST, 'a', 'server-4', 'server-5']]).toContainEqual(rig.members);
+      await rig.settle();
+    }
+  });
+
+  test('that can not be carried out leaves nothing', async () => {
+    const rig = await opened(3, { startTimeoutMs: 2000 });
+    const add = rig.fleet(0).add({ n: 2, hostnames: ['a'] });
+    await rig.clock.advance(50);
+    for (const task of rig.swarm.tasks) if (task.name === 'a') task.silent = true;
+    expect(await failure(rig.clock.until(add))).toBeInstanceOf(Unavailable);
+    expect(rig.members).toEqual(FIRST);
+    await rig.settle();
+  });
+});
+
+describe('a replica', () => {
+  test('whose process ends keeps its keys on the map, and is followed to where it is started again', async () => {
+    const rig = await opened();
+    const before = rig.maps();
+    rig.swarm.crash('server-2');
+    for (let ms = 0; ms < 10_000; ms += 100) {
+      await rig.clock.advance(100);
+      expect(rig.maps()).toEqual(before);
+      rig.check();
+    }
+    for (const { fleet } of rig.running) expect(fleet.ring.names).toEqual(FIRST);
+    expect(rig.swarm.created).toBe(3);
+  });
+
+  test('that answers nobody is replaced, once', async () => {
+    const rig = await opened();
+    const task = rig.swarm.services.get('server-2')?.task;
+    if (task !== undefined) task.silent = true;
+    await rig.settle();
+    expect(rig.swarm.services.get('server-2')?.task?.id).toBe('task-4');
+  });
+
+  test('that one Ringmaster alone does not reach is not', async () => {
+    const rig = await opened();
+    const reaches = rig.swarm.reaches.bind(rig.swarm);
+    const host = rig.swarm.services.get('server-2')?.task?.host;
+    const cutOff = host === 0 ? 1 : 0;
+    // Between those two hosts only.
+    rig.swarm.reaches = (from, to) =>
+      !(from !== to && [from, to].every((one) => [host, cutOff].includes(one))) && reaches(from, to);
+    const { id } = rig.swarm.services.get('server-2')?.task ?? { id: '' };
+    await rig.clock.advance(QUIET_MS);
+    expect(rig.swarm.services.get('server-2')?.task?.id).toBe(id);
+    expect(rig.fleet(cutOff).ring.names).not.toContain('server-2');
+    const [map, ...others] = rig.maps();
+    expect(others).toEqual([map as string, map as string]);
+    rig.swarm.reaches = reaches;
+    await rig.settle();
+  });
+
+  test('whose service is taken away by hand is made again, by one of them', async () => {
+    const rig = await opened();
+    rig.swarm.remove('server-1');
+    await rig.settle();
+    expect(rig.members).toEqual(FIRST);
+    expect(rig.swarm.created).toBe(4);
+  });
+
+  test('that nobody has a seat for is removed', async () => {
+    const rig = await opened();
+    rig.swarm.create({ name: 'stray', order: 9, join: 'x', committed: true });
+    await rig.settle();
+    expect(rig.swarm.services.has('stray')).toBe(false);
+  });
+});
+
+describe('a host', () => {
+  test('that dies takes no answer with it: the others name the same owners all the time', async () => {
+    const rig = await opened(3, { replicas: 6 });
+    const before = rig.maps().slice(0, 2);
+    rig.swarm.kill(2);
+    rig.crash(2);
+    for (let ms = 0; ms < 30_000; ms += 50) {
+      await rig.clock.advance(50);
+      expect(rig.maps()).toEqual(before);
+      rig.check();
+    }
+    await rig.settle();
+  });
+
+  test('that is cut off stops to name owners before an add elsewhere is answered, and is right when it is back', async () => {
+    const rig = await opened(3, { replicas: 6 });
+    rig.swarm.cut(2);
+    await rig.clock.advance(100);
+    const names = await rig.add(0, 1, 'new');
+    const map = names.toSorted().join();
+    expect(rig.maps()).toEqual([map, map, 'cut off']);
+    await rig.clock.advance(30_000);
+    expect(rig.maps()).toEqual([map, map, 'cut off']);
+    rig.swarm.mend(2);
+    for (let ms = 0; ms < 5000; ms += 10) {
+      await rig.clock.advance(10);
+      expect([map, 'cut off']).toContain(rig.maps()[2] as string);
+      rig.check();
+    }
+    await rig.settle();
+  });
+
+  test('that is cut off refuses changes, and has changed nothing', async () => {
+    const rig = await opened();
+    rig.swarm.cut(2);
+    await rig.clock.advance(100);
+    expect(await failure(rig.add(2, 1, 'a'))).toBeInstanceOf(Unavailable);
+    expect(await failure(rig.remove(2, 1, 'server-1'))).toBeInstanceOf(Unavailable);
+    rig.swarm.mend(2);
+    await rig.settle();
+    expect(rig.members).toEqual(FIRST);
+  });
+});
+
+describe('a Ringmaster', () => {
+  test('that ends leaves the replicas to the others; the last removes them', async () => {
+    const rig = await opened();
+    for (const { runtime } of rig.running) runtime.dismissed = 'not its part';
+    await rig.close(1);
+    await rig.close(0);
+    expect(rig.members).toEqual(FIRST);
+    await rig.close(2);
+    expect([...rig.swarm.services.keys()]).toEqual([]);
+    expect(rig.swarm.roster).toMatchObject({ seats: [], ringmasters: {} });
+  });
+
+  test('that is a part of the Swarm leaves them to its next run, unless it was taken away for good', async () => {
+    const rig = await opened(1);
+    await rig.close(0);
+    expect(rig.members).toEqual(FIRST);
+    const life = rig.restart(0);
+    await rig.clock.until(life.fleet.open());
+    expect(rig.swarm.created).toBe(3);
+    life.runtime.dismissed = 'yes';
+    await rig.close(0);
+    expect([...rig.swarm.services.keys()]).toEqual([]);
+  });
+
+  test('that is to keep them does', async () => {
+    const rig = await opened(1);
+    rig.life(0).runtime.dismissed = 'yes';
+    await rig.close(0, true);
+    expect(rig.members).toEqual(FIRST);
+  });
+
+  test('that is killed and started again has the same map', async () => {
+    const rig = await opened();
+    const [map] = rig.maps();
+    rig.crash(1);
+    await rig.clock.advance(3000);
+    await rig.clock.until(rig.restart(1).fleet.open());
+    expect(rig.maps()).toEqual([map, map, map] as string[]);
+    await rig.settle();
+  });
+
+  test('is forgotten when it has been silent for long, and back when it is heard again', async () => {
+    const rig = await opened();
+    rig.swarm.cut(1);
+    await rig.clock.advance(2 * QUIET_MS);
+    expect(Object.keys(rig.swarm.roster.ringmasters).sort()).toEqual(['host-0', 'host-2']);
+    rig.swarm.mend(1);
+    await rig.settle();
+    expect(Object.keys(rig.swarm.roster.ringmasters).sort()).toEqual(['host-0', 'host-1', 'host-2']);
+  });
+});
+
+test('a disagreement that lasts is told, and its end', async () => {
+  const rig = await opened();
+  const { fleet, lines } = rig.life(0);
+  const other = rig.fleet(1);
+  const standing = other.standing.bind(other);
+  other.standing = () => ({ ...standing(), digest: 'another' });
+  await rig.clock.advance(10_000);
+  expect(fleet.standing().disagreementMs).toBeWithin(8000, 10_001);
+  const told = () => lines.filter(({ message }) => message.includes('map')).map(({ level }) => level);
+  expect(told()).toEqual(['warn']);
+  other.standing = standing;
+  await rig.clock.advance(5000);
+  expect(told()).toEqual(['warn', 'info']);
+  expect(membersOf(rig.swarm.roster)).toHaveLength(3);
+});
