@@ -133,10 +133,10 @@ export class Peers {
     );
   }
 
-  /** Whether anyone but ourselves is there. */
-  get any(): boolean {
+  /** Whether the one that is there was heard of lately. */
+  hears(url: string): boolean {
     const fresh = this.#clock.now() - HEARD_LATELY_MS;
-    return [...this.#known.values()].some(({ heardMs }) => heardMs >= fresh);
+    return [...this.#known.values()].some(({ peer, heardMs }) => peer.url === url && heardMs >= fresh);
   }
 
   /** Those that have not answered for so long that they are gone. */

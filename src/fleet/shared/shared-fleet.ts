@@ -270,10 +270,12 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     this.#unwatch();
     await this.#looking;
     const members = [...this.#crew.members.values()];
-    const ends = !keep && (await this.#isLast());
+    let ends = false;
     try {
+      // First of all: of several that end at the same time one finds that nobody else is left.
+      const roster = await commons.change((now) => strike(now, commons.self, this.#run));
+      ends = !keep && (await this.#isLast(roster));
       if (ends) await this.#endAll(deadlineMs);
-      await commons.change((roster) => strike(roster, commons.self, this.#run));
     } catch (error) {
       log.error({ why: reasonOf(error) }, 'not everything could be tidied up');
     }
@@ -282,10 +284,11 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     await runtime.close(!ends);
   }
 
-  async #isLast(): Promise<boolean> {
-    // Where it does not answer nothing could be removed either.
-    const dismissed = await this.#options.runtime.commons.dismissed().catch(() => 'no');
-    return dismissed === 'yes' || (dismissed === 'not its part' && !this.#peers.any);
+  async #isLast({ ringmasters }: Roster): Promise<boolean> {
+    const dismissed = await this.#options.runtime.commons.dismissed();
+    // One that has died is in the roster still, and silent.
+    const others = Object.values(ringmasters).some(({ url }) => this.#peers.hears(url));
+    return dismissed === 'yes' || (dismissed === 'not its part' && !others);
   }
 
   async #endAll(deadlineMs: number): Promise<void> {

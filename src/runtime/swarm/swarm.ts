@@ -30,7 +30,14 @@ import {
   STACK_LABEL,
   type ServiceSource,
 } from './template.ts';
-import { baseUrl, findSwarmVantage, nodeAddress, type SwarmNode, type SwarmVantage } from './vantage.ts';
+import {
+  baseUrl,
+  findSwarmVantage,
+  nodeAddress,
+  ownAddressTowards,
+  type SwarmNode,
+  type SwarmVantage,
+} from './vantage.ts';
 
 /** How often is looked whether a task has come or gone: soon at first, and then less and less. */
 const LOOK_EVERY_MS = 100;
@@ -139,7 +146,10 @@ export class SwarmRuntime implements Runtime {
       stack: own?.Config.Labels[STACK_LABEL],
     };
     const inspected = await call<SwarmNode>(docker.getNode(node).inspect());
-    const host = vantage.from === 'beside' ? vantage.address : (nodeAddress(inspected, node) ?? '127.0.0.1');
+    const host =
+      vantage.from === 'beside'
+        ? vantage.address
+        : await ownAddressTowards(nodeAddress(inspected, node) ?? '127.0.0.1');
     const self = { node, host, port, service: own?.Config.Labels[SERVICE_LABEL] };
     const runtime = new SwarmRuntime(docker, source, self, log);
     await runtime.#network?.ensure();

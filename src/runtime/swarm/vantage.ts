@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo, NetworkInspectInfo } from 'dockerode';
 import { call } from './engine.ts';
@@ -35,6 +37,9 @@ export async function findSwarmVantage(
   return { from: 'beside', network, address };
 }
 
+/** Any would do (RFC 863). */
+const DISCARD_PORT = 9;
+
 /** What the Swarm tells of a node. */
 export interface SwarmNode {
   readonly ID: string;
@@ -52,6 +57,22 @@ export function nodeAddress(node: SwarmNode | undefined, own: string): string | 
   const manager = node?.ManagerStatus?.Addr?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   if (known(manager)) return manager;
   return node?.ID === own ? '127.0.0.1' : undefined;
+}
+
+/**
+ * The address of ours from which `address` is reached, which is where others find us that are near it: the engine that we
+ * speak to may be on another machine. Nothing is sent. Gives `address` itself where there is no way to it.
+ */
+export function ownAddressTowards(address: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+    const settle = (own: string): void => {
+      socket.close();
+      resolve(own);
+    };
+    socket.on('error', () => settle(address));
+    socket.connect(DISCARD_PORT, address, () => settle(socket.address().address));
+  });
 }
 
 /** An address of the Internet Protocol's sixth version has brackets in a URL. */

@@ -274,6 +274,15 @@ describe('a Ringmaster', () => {
     expect(rig.swarm.roster).toMatchObject({ seats: [], ringmasters: {} });
   });
 
+  test('that ends at the same moment as all others leaves nothing either', async () => {
+    const rig = await opened();
+    for (const { runtime } of rig.running) runtime.dismissed = 'not its part';
+    await rig.clock.until(Promise.all(rig.running.map(({ fleet }) => fleet.close(false))));
+    expect([...rig.swarm.services.keys()]).toEqual([]);
+    expect(rig.swarm.roster).toMatchObject({ seats: [], ringmasters: {} });
+    for (const host of [0, 1, 2]) rig.lives[host] = undefined;
+  });
+
   test('that is a part of the Swarm leaves them to its next run, unless it was taken away for good', async () => {
     const rig = await opened(1);
     await rig.close(0);
