@@ -10,8 +10,10 @@ import { nextState, type ReplicaEvent, type ReplicaState } from './state.ts';
 
 /** Up to so many members the ring is swapped with each change; to build a larger one takes longer than to wait for more. */
 export const SWAP_AT_ONCE_MEMBERS_MAX = 256;
-/** How long changes of health are gathered for one swap of a larger ring, in ms. */
+/** How long changes of health are gathered for one swap of a larger ring, at least, in ms. */
 export const SWAP_GAP_MS = 100;
+/** And as a multiple of what the swap before took: nothing else goes on while a ring is built. */
+const SWAP_GAP_FACTOR = 4;
 
 export interface ReplicaView {
   readonly name: string;
@@ -78,6 +80,8 @@ export class Crew {
     },
   };
   #ring = Ring.of([]);
+  /** How long it took to build, in ms. */
+  #buildMs = 0;
   /** Set while a swap waits for more changes. */
   #swapDue: AbortController | undefined;
 
@@ -183,8 +187,11 @@ export class Crew {
   #swapNow(): void {
     this.#swapDue?.abort();
     this.#swapDue = undefined;
+    const { clock } = this.#options;
+    const beganMs = clock.now();
     const ready = this.#ready();
     this.#ring = Ring.of(ready.map(({ name }) => name));
+    this.#buildMs = clock.now() - beganMs;
     for (const follower of this.#followers) follower.swapped(ready);
   }
 
@@ -192,7 +199,8 @@ export class Crew {
     if (this.#swapDue !== undefined) return;
     const due = new AbortController();
     this.#swapDue = due;
-    void this.#options.clock.sleep(SWAP_GAP_MS, due.signal).then(() => {
+    const gapMs = Math.max(SWAP_GAP_MS, SWAP_GAP_FACTOR * this.#buildMs);
+    void this.#options.clock.sleep(gapMs, due.signal).then(() => {
       if (this.#swapDue === due) this.#swapNow();
     });
   }
