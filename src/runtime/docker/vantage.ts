@@ -72,7 +72,7 @@ export async function ownContainer(docker: Docker): Promise<ContainerInspectInfo
 }
 
 /** Docker mounts each container's own files from a folder named by its id; its host name is the id's first 12 digits. */
-async function ownContainerId(): Promise<string | undefined> {
+export async function ownContainerId(): Promise<string | undefined> {
   const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
   const mounted = /\/containers\/([0-9a-f]{64})\/(?:hostname|hosts|resolv\.conf)/.exec(mounts)?.[1];
   return mounted ?? /^[0-9a-f]{12}$/.exec(hostname())?.[0];

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import Docker, { type ContainerInspectInfo, type Service, type ServiceSpec } from 'dockerode';
+import Docker, { type Service, type ServiceSpec } from 'dockerode';
 import type { Log } from '../../log.ts';
 import { ensureImage, OWN_IMAGE, SAMPLE_COMMAND } from '../docker/image.ts';
 import { ReplicaNetwork } from '../docker/network.ts';
@@ -27,14 +27,15 @@ import {
   pinnedImage,
   serviceName,
   serviceTemplate,
-  STACK_LABEL,
   type ServiceSource,
 } from './template.ts';
 import {
   baseUrl,
+  findOwnTask,
   findSwarmVantage,
   nodeAddress,
   ownAddressTowards,
+  type OwnTask,
   type SwarmNode,
   type SwarmVantage,
 } from './vantage.ts';
@@ -51,8 +52,6 @@ const GONE_SOON_MS = 3000;
 /** A network is in use for a while after the last task on it is gone. */
 const NETWORK_GONE_WITHIN_MS = 15_000;
 
-/** The label with which the Swarm tells a container what it runs for. */
-const SERVICE_LABEL = 'com.docker.swarm.service.id';
 /** An overlay network that the Swarm itself makes but once; attachable, so that a look from within is possible. */
 const OVERLAY = { options: { Driver: 'overlay', Attachable: true }, call };
 
@@ -66,10 +65,10 @@ export interface SwarmRuntimeOptions extends ReplicaOptions {
 
 /** Who and where we are in the Swarm. */
 interface Self {
+  readonly key: string;
   readonly node: string;
   /** Where other nodes reach us. */
   readonly host: string;
-  readonly port: number;
   /** The service that we are a task of. */
   readonly service: string | undefined;
 }
@@ -116,7 +115,7 @@ export class SwarmRuntime implements Runtime {
     this.#roster = new RosterStore(docker, source, () => this.#remembered());
     if (source.publish) this.#network = new ReplicaNetwork(docker, source.network, source.cluster, OVERLAY);
     this.commons = {
-      self: `${self.node}:${self.port}`,
+      self: self.key,
       url: (port) => baseUrl(self.host, port),
       read: () => this.#roster.read(),
       change: (change) => this.#roster.change(change),
@@ -130,27 +129,30 @@ export class SwarmRuntime implements Runtime {
     const { log, cluster, replicaPort, port } = options;
     const docker = new Docker();
     const info: { Swarm?: { ControlAvailable?: boolean; NodeID?: string } } = await call(docker.info());
-    const node = info.Swarm?.NodeID ?? '';
-    if (info.Swarm?.ControlAvailable !== true || node === '')
+    const engineNode = info.Swarm?.NodeID ?? '';
+    if (info.Swarm?.ControlAvailable !== true || engineNode === '')
       throw new StartFailed(
         'this engine is not a manager of a Swarm: run docker swarm init, or start Ringmaster on a manager',
       );
-    const own = await ownContainer(docker);
-    const vantage = options.vantage ?? (await findSwarmVantage(docker, own));
+    const own = await findOwnTask(docker);
+    const container = own === undefined ? await ownContainer(docker) : undefined;
+    const vantage = options.vantage ?? (await findSwarmVantage(docker, own, container));
     const source: ServiceSource = {
-      ...(await imageOf(docker, options, own)),
+      ...(await imageFor(docker, options, own)),
       cluster,
       replicaPort,
       network: vantage.from === 'beside' ? vantage.network : cluster,
       publish: vantage.from === 'published',
-      stack: own?.Config.Labels[STACK_LABEL],
+      stack: own?.stack,
     };
+    const node = own?.node ?? engineNode;
     const inspected = await call<SwarmNode>(docker.getNode(node).inspect());
     const host =
       vantage.from === 'beside'
         ? vantage.address
         : await ownAddressTowards(nodeAddress(inspected, node) ?? '127.0.0.1');
-    const self = { node, host, port, service: own?.Config.Labels[SERVICE_LABEL] };
+    const key = own?.place ?? `${node}:${port}`;
+    const self: Self = { key, node, host, service: own?.service };
     const runtime = new SwarmRuntime(docker, source, self, log);
     await runtime.#network?.ensure();
     // A config of that name that is not ours is told of now, and not at the first change.
@@ -409,15 +411,14 @@ export class SwarmRuntime implements Runtime {
 }
 
 /** What replicas run. Where we are a task ourselves, our own image is one that the Swarm's nodes can have. */
-async function imageOf(
+async function imageFor(
   docker: Docker,
   { image, command, log }: SwarmRuntimeOptions,
-  own: ContainerInspectInfo | undefined,
+  own: OwnTask | undefined,
 ): Promise<Pick<ServiceSource, 'image' | 'pinned' | 'command'>> {
-  const task = own?.Config.Labels[SERVICE_LABEL] === undefined ? undefined : own;
-  const reference = image ?? task?.Config.Image ?? OWN_IMAGE;
-  if (image !== undefined || task === undefined) await ensureImage(docker, reference, log);
-  const inspected = await call(docker.getImage(image ?? task?.Image ?? reference).inspect());
+  const reference = image ?? own?.image ?? OWN_IMAGE;
+  if (image !== undefined || own === undefined) await ensureImage(docker, reference, log);
+  const inspected = await call(docker.getImage(reference).inspect());
   return {
     // Our own may be another build with each update of Ringmaster: replicas that run the one before are ours still.
     image: image ?? OWN_IMAGE_NAME,

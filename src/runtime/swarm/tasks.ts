@@ -1,4 +1,4 @@
-import type { TaskSpec } from 'dockerode';
+import type { ContainerTaskSpec, TaskSpec } from 'dockerode';
 import type { Address } from '../runtime.ts';
 
 /** What the Swarm tells of a task: one run of a service's replica, on one node. */
@@ -6,6 +6,7 @@ export interface Task {
   readonly ID: string;
   readonly ServiceID: string;
   readonly NodeID?: string;
+  readonly Slot?: number;
   readonly CreatedAt: string;
   /** What is to become of it. One that waits for its turn is `ready`, one that has had it `shutdown` or `remove`. */
   readonly DesiredState: string;
@@ -56,7 +57,20 @@ export function publishedPort(task: Task, replicaPort: number): number | undefin
 
 /** The task's own address on the network. */
 export function addressOn(task: Task, network: string, port: number): Address | undefined {
-  const attached = task.NetworksAttachments?.find((one) => one.Network?.Spec?.Name === network);
-  const host = attached?.Addresses?.[0]?.split('/')[0];
-  return host === undefined || host === '' ? undefined : { host, port };
+  const attached = attachmentsOf(task).find((one) => one.network === network);
+  return attached === undefined ? undefined : { host: attached.address, port };
+}
+
+/** Its networks, by name, and its first address on each. */
+export function attachmentsOf(task: Task): { readonly network: string; readonly address: string }[] {
+  return (task.NetworksAttachments ?? []).flatMap(({ Network, Addresses }) => {
+    const network = Network?.Spec?.Name;
+    const address = Addresses?.[0]?.split('/')[0];
+    return network === undefined || address === undefined || address === '' ? [] : [{ network, address }];
+  });
+}
+
+/** What the task runs. */
+export function imageOfTask({ Spec }: Task): string | undefined {
+  return (Spec as ContainerTaskSpec | undefined)?.ContainerSpec?.Image;
 }

@@ -1,8 +1,12 @@
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type Docker from 'dockerode';
-import type { ContainerInspectInfo, NetworkInspectInfo } from 'dockerode';
+import type { ContainerInspectInfo, NetworkInspectInfo, Service } from 'dockerode';
+import { ownContainerId } from '../docker/vantage.ts';
 import { call } from './engine.ts';
+import { attachmentsOf, imageOfTask, type Task } from './tasks.ts';
+import { STACK_LABEL } from './template.ts';
 
 /**
  * From where Ringmaster sees its replicas. `beside`: in a container that is on a network which the Swarm's nodes share,
@@ -22,17 +26,70 @@ export function sharedOverlay(networks: readonly OwnNetwork[]): string | undefin
     .map(({ Name }) => Name)[0];
 }
 
-/** `own`: the container that we run in. */
+/** The task that we are ourselves, as the Swarm tells it: on its own network, of its service, of its stack. */
+export interface OwnTask {
+  readonly service: string;
+  readonly node: string;
+  /** The same from run to run, and no other's at the same time. */
+  readonly place: string;
+  readonly image: string;
+  readonly stack: string | undefined;
+  readonly networks: readonly { readonly network: string; readonly address: string }[];
+}
+
+/**
+ * The task that has one of our own addresses. Not by our container's id: the manager that we speak to may be on another
+ * host, and its engine knows nothing of our container. `inContainer`: on a host an address that a task has, too, is chance.
+ */
+export function ownTaskOf(
+  tasks: readonly Task[],
+  addresses: ReadonlySet<string>,
+  inContainer: boolean,
+): Task | undefined {
+  if (!inContainer) return undefined;
+  return tasks.find((task) => attachmentsOf(task).some(({ address }) => addresses.has(address)));
+}
+
+/** Finds out whether we are a task, and which. */
+export async function findOwnTask(docker: Docker): Promise<OwnTask | undefined> {
+  const addresses = Object.values(networkInterfaces()).flatMap((one) => one ?? []);
+  const running = JSON.stringify({ 'desired-state': ['running'] });
+  const tasks = await call<Task[]>(docker.listTasks({ filters: running }));
+  const task = ownTaskOf(
+    tasks,
+    new Set(addresses.map(({ address }) => address)),
+    (await ownContainerId()) !== undefined,
+  );
+  if (task?.NodeID === undefined) return undefined;
+  const service = await call(docker.getService(task.ServiceID).inspect() as Promise<Service>);
+  return {
+    service: task.ServiceID,
+    node: task.NodeID,
+    // A task of a global service has no slot: there is one on each node.
+    place: `${task.ServiceID}.${task.Slot ?? task.NodeID}`,
+    image: imageOfTask(task) ?? '',
+    stack: service.Spec?.Labels?.[STACK_LABEL],
+    networks: attachmentsOf(task),
+  };
+}
+
+/** `own`: the task that we are; `container`: the container of this engine that we run in, where we are no task. */
 export async function findSwarmVantage(
   docker: Docker,
-  own: ContainerInspectInfo | undefined,
+  own: OwnTask | undefined,
+  container: ContainerInspectInfo | undefined,
 ): Promise<SwarmVantage> {
-  const addresses = own?.NetworkSettings.Networks ?? {};
+  const attached = Object.entries(container?.NetworkSettings.Networks ?? {});
+  const addresses = new Map(
+    own === undefined
+      ? attached.map(([name, { IPAddress }]) => [name, IPAddress])
+      : own.networks.map(({ network, address }) => [network, address]),
+  );
   const networks = await Promise.all(
-    Object.keys(addresses).map((name) => call<OwnNetwork>(docker.getNetwork(name).inspect())),
+    [...addresses.keys()].map((name) => call<OwnNetwork>(docker.getNetwork(name).inspect())),
   );
   const network = sharedOverlay(networks);
-  const address = network === undefined ? undefined : addresses[network]?.IPAddress;
+  const address = network === undefined ? undefined : addresses.get(network);
   if (network === undefined || address === undefined || address === '') return { from: 'published' };
   return { from: 'beside', network, address };
 }

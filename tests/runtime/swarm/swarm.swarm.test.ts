@@ -454,13 +454,12 @@ describe('a Swarm', () => {
         ({ Type: 'bind', Source, Target, ReadOnly: true }) as Docker.MountSettings;
       const service = await docker.createService(undefined as unknown as Docker.AuthConfig, {
         Name: `${inside.cluster}-ringmaster`,
-        Labels: { 'ringmaster.test': 'inside' },
+        Labels: { 'ringmaster.test': 'inside', 'com.docker.stack.namespace': 'a-stack' },
         TaskTemplate: {
           ContainerSpec: {
             Image: Id,
             Command: ['bun', '-e', script],
             User: '0:0',
-            Labels: { 'com.docker.stack.namespace': 'a-stack' },
             Mounts: [
               bind(new URL('../../..', import.meta.url).pathname, '/repo'),
               bind(OWN_SOCKET, OWN_SOCKET),
@@ -482,7 +481,7 @@ describe('a Swarm', () => {
         const begin = await told('begin');
         expect(begin?.url).toMatch(/^http:\/\/10\.\d+\.\d+\.\d+:5000$/);
         const address = { host: expect.stringMatching(/^10\./), port: 5000 };
-        expect(JSON.parse(begin?.run ?? '')).toEqual(['no', `${info.Swarm.NodeID}:5000`, address, 200]);
+        expect(JSON.parse(begin?.run ?? '')).toEqual(['no', `${service.id}.1`, address, 200]);
         expect(await outside.list()).toMatchObject([
           { name: 'a', state: 'running', address, committed: true },
         ]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { baseUrl, nodeAddress, sharedOverlay } from '../../../src/runtime/swarm/vantage.ts';
+import { baseUrl, nodeAddress, ownTaskOf, sharedOverlay } from '../../../src/runtime/swarm/vantage.ts';
 
 describe('the network that replicas share with our own container', () => {
   const network = (Name: string, more: object = {}) => ({
@@ -44,5 +44,28 @@ describe('where a node is', () => {
   test('a URL has brackets where the address has colons', () => {
     expect(baseUrl('10.0.0.7', 5000)).toBe('http://10.0.0.7:5000');
     expect(baseUrl('fd00::8', 5000)).toBe('http://[fd00::8]:5000');
+  });
+});
+
+describe('which task we are', () => {
+  const task = (ID: string, ...addresses: string[]) => ({
+    ID,
+    ServiceID: 's1',
+    NodeID: 'n1',
+    CreatedAt: '',
+    DesiredState: 'running',
+    NetworksAttachments: addresses.map((Address) => ({
+      Network: { Spec: { Name: 'front' } },
+      Addresses: [`${Address}/24`],
+    })),
+  });
+  const tasks = [task('a', '10.0.1.2'), task('b', '10.0.2.7', '10.0.1.3'), task('c')];
+
+  test.each([
+    ['the one that has an address of ours', ['127.0.0.1', '10.0.1.3'], true, 'b'],
+    ['none where no task has one', ['127.0.0.1', '10.0.1.4'], true, undefined],
+    ['none on a host, where the address is chance', ['10.0.1.2'], false, undefined],
+  ])('%s', (_, addresses, inContainer, id) => {
+    expect(ownTaskOf(tasks, new Set(addresses), inContainer)?.ID).toBe(id as string);
   });
 });
