@@ -32,6 +32,10 @@ const ring = Type.Object(
       }),
       { description: 'Those on the map, by name' },
     ),
+    reached: Type.Array(Type.String(), {
+      description: 'Those that another Ringmaster adds just now, and that have answered this one',
+      examples: [[]],
+    }),
     leaving: Type.Array(
       Type.Object({
         name,
@@ -69,7 +73,7 @@ export function ringApi(fleet: Pick<Fleet, 'standing'>) {
   return new Elysia({ name: 'api/ring' }).get(
     '/ring',
     () => {
-      const { map, digest, revision, replicas, leaving, peers, disagreementMs } = fleet.standing();
+      const { map, digest, revision, replicas, reached, leaving, peers, disagreementMs } = fleet.standing();
       const { algorithm, points } = sourceOf(map);
       return {
         digest,
@@ -77,6 +81,7 @@ export function ringApi(fleet: Pick<Fleet, 'standing'>) {
         algorithm,
         points,
         replicas: replicas.map(({ name, state }) => ({ name, weight: 1, state })),
+        reached: [...reached],
         leaving: leaving.map(({ name, inFlight }) => ({ name, in_flight: inFlight })),
         ringmasters: peers.map(({ url, heard }) => ({
           url,

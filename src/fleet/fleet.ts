@@ -145,6 +145,7 @@ export class Fleet {
       digest: digestOf(sourceOf(ring)),
       revision: 0,
       replicas: ring.names.map((name) => ({ name, state: 'ready' })),
+      reached: [],
       leaving: leaving.map(({ name, inFlight }) => ({ name, inFlight })),
       peers: [],
       disagreementMs: 0,

@@ -11,6 +11,8 @@ export interface Standing {
   readonly revision: number;
   /** Those on the map, by name. */
   readonly replicas: readonly { readonly name: string; readonly state: ReplicaState }[];
+  /** Those that are to join and have answered here already, by name. */
+  readonly reached: readonly string[];
   /** Those that are off the map for good, and finish what they have in flight here. */
   readonly leaving: readonly { readonly name: string; readonly inFlight: number }[];
   /** The others that share the replicas. */

@@ -79,8 +79,15 @@ export class Supervisor {
     await member.supervised;
   }
 
-  /** Starts an instance and waits until it answers. Throws what the runtime throws, or StartFailed. */
-  async bringUp(member: Member, signal: AbortSignal): Promise<void> {
+  /**
+   * Starts an instance and waits until it answers; or until `elsewhere` says that it answers others, to whom the way may
+   * be open while ours is not. Gives whether it was us. Throws what the runtime throws, or StartFailed.
+   */
+  async bringUp(
+    member: Member,
+    signal: AbortSignal,
+    elsewhere: () => boolean = () => false,
+  ): Promise<boolean> {
     const { runtime, clock, heartbeatPath, startTimeoutMs, look } = this.#options;
     const late = new StartFailed(`did not answer ${heartbeatPath} within ${startTimeoutMs} ms`);
     const timeout = new AbortController();
@@ -92,7 +99,7 @@ export class Supervisor {
       member.began(instance);
       // The news of its end may have come already, when nobody knew yet that it is ours.
       look();
-      await this.#firstAnswer(member, instance, bound);
+      return await this.#firstAnswer(member, instance, bound, elsewhere);
     } catch (error) {
       if (signal.aborted) throw new StartFailed('was given up');
       throw timeout.signal.aborted && !(error instanceof EngineGone) ? late : error;
@@ -159,7 +166,12 @@ export class Supervisor {
     }
   }
 
-  async #firstAnswer(member: Member, instance: Instance, signal: AbortSignal): Promise<void> {
+  async #firstAnswer(
+    member: Member,
+    instance: Instance,
+    signal: AbortSignal,
+    elsewhere: () => boolean,
+  ): Promise<boolean> {
     const { clock, heartbeat, heartbeatPath } = this.#options;
     const { address } = instance;
     if (address === undefined) throw new StartFailed('has no address that can be reached from here');
@@ -168,7 +180,8 @@ export class Supervisor {
       const result = await heartbeat(address, heartbeatPath, this.#deadlineMs, bound);
       if (member.instance !== instance) throw new StartFailed('ended before it was ready');
       signal.throwIfAborted();
-      if (result === 'answered') return;
+      if (result === 'answered') return true;
+      if (elsewhere()) return false;
       await clock.sleep(wait, bound);
     }
   }

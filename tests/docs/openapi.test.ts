@@ -39,6 +39,7 @@ const app = createApp({
       digest: '',
       revision: 0,
       replicas: [],
+      reached: [],
       leaving: [],
       peers: [],
       disagreementMs: 0,

@@ -52,6 +52,7 @@ export function reportOf(body: Uint8Array): PeerReport | undefined {
     digest,
     revision,
     ready: new Set(ready.flatMap((one) => textAt(one, 'name'))),
+    reached: new Set(listAt(read, 'reached').filter((one) => typeof one === 'string')),
     leaving: new Set(listAt(read, 'leaving').flatMap((one) => textAt(one, 'name'))),
     others: new Map(
       listAt(read, 'ringmasters').flatMap((one) =>

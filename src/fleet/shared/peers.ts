@@ -9,6 +9,8 @@ export interface PeerReport {
   readonly revision: number;
   /** Names of those on its map that are ready, as it sees them. */
   readonly ready: ReadonlySet<string>;
+  /** Names of those that are to join and have answered there. */
+  readonly reached: ReadonlySet<string>;
   /** Names of those that still have requests in flight there. */
   readonly leaving: ReadonlySet<string>;
   /** Revisions of others that it has heard of, by where they are. */
@@ -130,6 +132,14 @@ export class Peers {
     const heard = [...this.#known.values()].filter(({ heardMs }) => heardMs >= fresh);
     return (
       (heard.length + 1) * 2 >= this.#known.size + 1 && !heard.some(({ report }) => report?.ready.has(name))
+    );
+  }
+
+  /** Whether another one has had an answer from what is to join. */
+  reach(name: string): boolean {
+    const fresh = this.#clock.now() - HEARD_LATELY_MS;
+    return [...this.#known.values()].some(
+      ({ heardMs, report }) => heardMs >= fresh && report?.reached.has(name) === true,
     );
   }
 

@@ -43,6 +43,8 @@ const OPENING_POLL_MS = 50;
 const REMAKE_AFTER_MS = 3000;
 /** How often it is asked at most whether a member that does not answer is to be replaced, in ms. */
 const REPLACE_GAP_MS = 5000;
+/** How long one that joins elsewhere may take to answer, in ms; it is asked again. */
+const GREETING_DEADLINE_MS = 1000;
 /** A disagreement with another Ringmaster that lasts longer is told, in ms; a change is everywhere within a second. */
 const DISAGREEMENT_TOLD_MS = 3000;
 /** Owners are told without the engine's word for so long, in ms; after that only if enough of the others say the same. */
@@ -75,6 +77,8 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   readonly #busy = new Set<string>();
   /** Changes under way here, one at most: what they have begun they finish, or take back. */
   #operating = 0;
+  /** Of those that others add just now, the instances that have answered here, by name. */
+  readonly #reached = new Map<string, string>();
   readonly #replaceAskedMs = new Map<string, number>();
   readonly #missingSinceMs = new Map<string, number>();
   readonly #closing = new AbortController();
@@ -184,6 +188,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       digest: this.#digest,
       revision: this.#revision,
       replicas: this.#map.names.map((name) => ({ name, state: states.get(name) ?? 'waiting' })),
+      reached: [...this.#reached.keys()],
       leaving: [...this.#leaving.keys()].map(({ name, inFlight }) => ({ name, inFlight })),
       peers: this.#peers.standings(),
       disagreementMs: this.#peers.disagreementMs,
@@ -339,7 +344,9 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       for (const member of members) this.#joining.set(member.name, member);
       await eachAtMost(STARTS_AT_ONCE_MAX, members, async (member) => {
         try {
-          await this.#supervisor.bringUp(member, signal);
+          const heard = await this.#supervisor.bringUp(member, signal, () => this.#peers.reach(member.name));
+          // A member like any other, that is off our ring until it answers us.
+          if (!heard) this.#joining.delete(member.name);
         } catch (error) {
           // Those that are given up on account of another have nothing to tell.
           if (!signal.aborted)
@@ -617,12 +624,28 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       else if (!this.#missingSinceMs.has(name)) this.#missingSinceMs.set(name, askedMs);
     }
     this.#tidy(found, roster);
+    void this.#greet(roster);
   }
 
   #lost(member: Member, why: string): void {
     if (member.state === 'ready' || member.state === 'ejected') this.#supervisor.bury(member, why);
     // Who starts it has to know; what follows is theirs to say.
     else member.ended();
+  }
+
+  /** Asks those that others add whether they answer us: where the way from them is closed, ours may be open. */
+  async #greet(roster: Roster): Promise<void> {
+    const { heartbeat, config } = this.#options;
+    const joining = roster.seats.filter(({ mark, by }) => mark === 'joining' && by !== this.#run);
+    const names = new Set(namesOf(joining));
+    for (const name of this.#reached.keys()) if (!names.has(name)) this.#reached.delete(name);
+    await eachAtMost(STARTS_AT_ONCE_MAX, joining, async ({ name }) => {
+      const instance = this.#instances.get(name);
+      if (instance?.address === undefined || this.#reached.get(name) === instance.id) return;
+      const { signal } = this.#closing;
+      const result = await heartbeat(instance.address, config.heartbeatPath, GREETING_DEADLINE_MS, signal);
+      if (result === 'answered') this.#reached.set(name, instance.id);
+    });
   }
 
   /** Sees to what others have left, and to what should not be. */

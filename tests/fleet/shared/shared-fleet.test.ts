@@ -151,6 +151,26 @@ describe('an add', () => {
     }
   });
 
+  test('of a replica that its Ringmaster does not reach, and another does, succeeds', async () => {
+    const rig = await opened(3, { startTimeoutMs: 10_000 });
+    const reaches = rig.swarm.reaches.bind(rig.swarm);
+    // Hosts 0 and 1 hear of each other, and of host 2, but no packet goes from a container to one of the other.
+    let apart = true;
+    rig.swarm.reaches = (from, to) => !(apart && from + to === 1) && reaches(from, to);
+    rig.swarm.hasQuorum = () => true;
+    const names = await rig.add(0, 3);
+    expect(names).toHaveLength(6);
+    const map = names.toSorted().join();
+    expect(rig.maps()).toEqual([map, map, map]);
+    const hosts = [...rig.swarm.tasks].map(({ host }) => host);
+    expect(hosts.toSorted()).toEqual([0, 0, 1, 1, 2, 2]);
+    await rig.clock.advance(10_000);
+    expect(rig.fleet(0).ring.names).toHaveLength(4);
+    expect(rig.fleet(2).ring.names).toHaveLength(6);
+    apart = false;
+    await rig.settle();
+  });
+
   test('that can not be carried out leaves nothing', async () => {
     const rig = await opened(3, { startTimeoutMs: 2000 });
     const add = rig.fleet(0).add({ n: 2, hostnames: ['a'] });

@@ -213,11 +213,12 @@ export class SharedRig {
         await clock.sleep(deadlineMs, signal);
         return undefined;
       }
-      const { digest, revision, replicas, leaving, peers } = asked.fleet.standing();
+      const { digest, revision, replicas, reached, leaving, peers } = asked.fleet.standing();
       return {
         digest,
         revision,
         ready: new Set(replicas.flatMap(({ name, state }) => (state === 'ready' ? [name] : []))),
+        reached: new Set(reached),
         leaving: new Set(leaving.map(({ name }) => name)),
         others: new Map(
           peers.flatMap(({ url: known, heard }) =>
