@@ -1,11 +1,13 @@
 /** Measures one size of ring or fleet, and prints the figures: `bun tests/bench/growth-process.ts ring 1000`. */
+import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../src/fleet/clock.ts';
 import { digestOf, sourceOf } from '../../src/fleet/digest.ts';
 import { Fleet } from '../../src/fleet/fleet.ts';
-import type { Heartbeat } from '../../src/fleet/heartbeat.ts';
+import { httpHeartbeat, type Heartbeat } from '../../src/fleet/heartbeat.ts';
 import { silentLog } from '../../src/log.ts';
 import { Ring } from '../../src/ring/ring.ts';
 import { InstantRuntime } from '../runtime/instant-runtime.ts';
+import { freePorts } from './stage.ts';
 
 export interface RingGrowth {
   readonly size: number;
@@ -31,6 +33,11 @@ export interface FleetGrowth {
   readonly memoryMb: number;
 }
 
+export interface BeatCost {
+  /** CPU of one heartbeat over a connection of its own, here and not at the replica, in microseconds. */
+  readonly cpuUs: number;
+}
+
 const LOOKUPS = 1_000_000;
 const WATCHED_MS = 10_000;
 /** As long as a fake takes to answer. */
@@ -41,7 +48,9 @@ const BYTES_PER_MB = 1e6;
 const [what, given] = process.argv.slice(2);
 const size = Number(given);
 const names = Array.from({ length: size }, (_, i) => `server-${i + 1}`);
-process.stdout.write(JSON.stringify(what === 'ring' ? measureRing() : await measureFleet()));
+const measure = { ring: measureRing, fleet: measureFleet, beat: measureBeat }[what ?? ''];
+if (measure === undefined) throw new Error(`There is no growth of ${what}`);
+process.stdout.write(JSON.stringify(await measure()));
 process.exit();
 
 function measureRing(): RingGrowth {
@@ -136,6 +145,35 @@ async function measureFleet(): Promise<FleetGrowth> {
     deathSwaps: swaps,
     memoryMb,
   };
+}
+
+/** `size` heartbeats to the sample server, ten at a time. */
+async function measureBeat(): Promise<BeatCost> {
+  const [port = 0] = await freePorts(1);
+  const replica = Bun.spawn(
+    [process.execPath, fileURLToPath(new URL('../../src/replica/main.ts', import.meta.url))],
+    {
+      env: { ...process.env, PORT: String(port), SERVER_ID: 'beaten' },
+      stdio: ['ignore', 'ignore', 'ignore'],
+    },
+  );
+  const { signal } = new AbortController();
+  const beat = () => httpHeartbeat({ host: '127.0.0.1', port }, '/heartbeat', 1000, signal);
+  while ((await beat()) !== 'answered') await new Promise((resolve) => setTimeout(resolve, BURST_MS));
+  const beatAll = async (): Promise<void> => {
+    let left = size;
+    const lane = async (): Promise<void> => {
+      while (left-- > 0) await beat();
+    };
+    await Promise.all(Array.from({ length: 10 }, lane));
+  };
+  // Once for the compiler.
+  await beatAll();
+  const cpu = process.cpuUsage();
+  await beatAll();
+  const { user, system } = process.cpuUsage(cpu);
+  replica.kill();
+  return { cpuUs: (user + system) / size };
 }
 
 function fullest(times: readonly number[]): number {

@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { tableOf, type BenchReport } from './report.ts';
-import type { FleetGrowth, RingGrowth } from './growth-process.ts';
+import type { BeatCost, FleetGrowth, RingGrowth } from './growth-process.ts';
 
 const RING_SIZES = [10, 1000, 10_000, 100_000] as const;
 const FLEET_SIZES = [10, 1000, 10_000] as const;
+const BEATS = 5000;
 
 /**
  * What more replicas cost: the ring by itself, and a fleet of fakes that answer their heartbeats at once. Each size in a
@@ -14,8 +15,10 @@ export async function benchGrowth(): Promise<BenchReport> {
   for (const size of RING_SIZES) rings.push(await measured<RingGrowth>('ring', size));
   const fleets: FleetGrowth[] = [];
   for (const size of FLEET_SIZES) fleets.push(await measured<FleetGrowth>('fleet', size));
+  const { cpuUs } = await measured<BeatCost>('beat', BEATS);
   return {
     notes: [
+      `a heartbeat over a connection of its own takes ${cpuUs.toFixed(0)} us of CPU, which those of the fakes do not`,
       'ring: build and lookup of a ring of so many; its memory beyond that of an empty process',
       'fleet: an add of all at once, heartbeats every second for ten, then a tenth of them dies at once',
     ],
@@ -46,7 +49,7 @@ export async function benchGrowth(): Promise<BenchReport> {
         fleets,
       ),
     ],
-    rows: [...rings, ...fleets],
+    rows: [...rings, ...fleets, { cpuUs }],
     goals: fleets.slice(-1).flatMap(({ size, addSwaps, burst }) => [
       { name: `ring swaps for an add of ${size}`, measured: addSwaps, bound: 'at most', goal: 1 },
       {
@@ -59,7 +62,7 @@ export async function benchGrowth(): Promise<BenchReport> {
   };
 }
 
-async function measured<Growth>(what: 'ring' | 'fleet', size: number): Promise<Growth> {
+async function measured<Growth>(what: 'ring' | 'fleet' | 'beat', size: number): Promise<Growth> {
   const script = fileURLToPath(new URL('growth-process.ts', import.meta.url));
   const child = Bun.spawn([process.execPath, '--no-orphans', script, what, String(size)], {
     stdin: 'ignore',

@@ -82,6 +82,31 @@ export function endpointContract(
       expect(reply.text).toBe('{"N":3,"replicas":["server-1","server-2","server-3"]}');
     });
 
+    test('GET /ring shows the map, by a digest that is another when the map is', async () => {
+      const before = (await json('GET', '/ring')) as Record<string, unknown>;
+      expect(before).toEqual({
+        digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+        revision: 0,
+        algorithm: 'ring',
+        points: 1024,
+        replicas: ['server-1', 'server-2', 'server-3'].map((name) => ({ name, weight: 1, state: 'ready' })),
+        reached: [],
+        leaving: [],
+        ringmasters: [],
+        disagreement_ms: 0,
+      });
+      expect(await json('GET', '/ring')).toEqual(before);
+    });
+
+    test('GET /metrics is what Prometheus reads', async () => {
+      const reply = await call('GET', '/metrics');
+      expect(reply.headers.get('content-type')).toStartWith('text/plain; version=0.0.4');
+      const lines = reply.text.trimEnd().split('\n');
+      expect(lines).toContain('ringmaster_ring_replicas 3');
+      expect(lines).toContain('ringmaster_ring_disagreement_seconds 0');
+      for (const line of lines) expect(line).toMatch(/^# (?:HELP|TYPE) \w+ .+$|^\w+ [\d.]+$/);
+    });
+
     test('GET /map_request names the owner and sends nothing', async () => {
       const reply = (await json('GET', '/map_request?id=42')) as Record<string, unknown>;
       expect(Object.keys(reply)).toEqual(['request_id', 'mapped_server']);
@@ -168,6 +193,8 @@ export function endpointContract(
         ['GET', '/add', 'POST'],
         ['POST', '/rm', 'DELETE'],
         ['PUT', '/map_request?id=1', 'GET, HEAD'],
+        ['POST', '/ring', 'GET, HEAD'],
+        ['POST', '/metrics', 'GET, HEAD'],
       ] as const) {
         const reply = await call(method, path);
         expectFailure(reply, 405);
@@ -175,7 +202,7 @@ export function endpointContract(
       }
     });
 
-    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3'])(
+    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/ring', '/metrics'])(
       'HEAD %s has the fields of GET and no body',
       async (path) => {
         const [head, get] = [await call('HEAD', path), await call('GET', path)];
@@ -356,7 +383,9 @@ export function endpointContract(
         '/heartbeat',
         '/home',
         '/map_request',
+        '/metrics',
         '/rep',
+        '/ring',
         '/rm',
       ]);
     });
