@@ -25,6 +25,7 @@ import {
   retract,
   strike,
   takeOver,
+  type Doer,
 } from './seats.ts';
 
 /** Replicas that one add starts side by side: the engine spreads them over its hosts. */
@@ -73,6 +74,8 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   readonly #joining = new Map<string, Member>();
   /** Off the map, with requests in flight here; by name, since one of that name may have joined again. */
   readonly #leaving = new Map<Member, Promise<void>>();
+  /** Adds that have failed, of which the engine may still say that they have not. */
+  readonly #doubtful = new Set<Doer>();
   /** Names of what others have left, and is being removed here. */
   readonly #busy = new Set<string>();
   /** Changes under way here, one at most: what they have begun they finish, or take back. */
@@ -330,7 +333,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   }
 
   /** `take` gives the roster with seats for what joins; none where somebody else was first. */
-  async #join(take: (roster: Roster, doer: { by: string; join: string }) => Roster): Promise<void> {
+  async #join(take: (roster: Roster, doer: Doer) => Roster): Promise<void> {
     const { log } = this.#options;
     const doer = { by: this.#run, join: crypto.randomUUID() };
     let members: Member[] = [];
@@ -359,15 +362,23 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       if (lost !== undefined) throw new Unavailable(`Replica ${lost.name} ended before all were ready`);
       await this.#change((now) => commit(now, namesOf(seats), doer));
     } catch (error) {
-      // Whether it was committed may be in doubt; none may be a member any more when the first is removed.
-      if (members.length > 0)
-        await this.#change((now) => retract(now, doer))
-          .then(() => Promise.allSettled(members.map(({ spec }) => this.#stop(spec, 0))))
-          .catch(() => {});
+      if (members.length > 0) await this.#takeBack(doer, members);
       throw this.#refusal(error, 'nothing was added');
     } finally {
       // What could not be taken back a later look finds, as it finds what others have left.
       for (const { name } of members) this.#joining.delete(name);
+    }
+  }
+
+  /** Whether it was committed may be in doubt; none may be a member any more when the first is removed. */
+  async #takeBack(doer: Doer, members: readonly Member[]): Promise<void> {
+    this.#doubtful.add(doer);
+    try {
+      await this.#change((now) => retract(now, doer));
+      this.#doubtful.delete(doer);
+      await Promise.allSettled(members.map(({ spec }) => this.#stop(spec, 0)));
+    } catch {
+      // With the next look that succeeds.
     }
   }
 
@@ -656,6 +667,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       void pending.catch((error: unknown) => log.debug({ why: reasonOf(error) }, 'to be tried again'));
     if (roster.ringmasters[commons.self]?.run !== this.#run) quietly(this.#enroll());
     for (const { key, run } of this.#peers.silent()) quietly(this.#change((now) => strike(now, key, run)));
+    for (const doer of this.#doubtful) quietly(this.#takeBack(doer, []));
     const own =
       this.#operating > 0 ? [] : roster.seats.filter(({ by, mark }) => by === this.#run && mark !== 'member');
     for (const seat of [...orphaned(roster), ...own]) quietly(this.#finish(seat));

@@ -308,6 +308,8 @@ export class FakeSwarmRuntime implements Runtime {
     }
     const result = act();
     await this.#clock.sleep(latencyMs());
+    // What was asked has been done, and nobody hears of it.
+    if (!this.#swarm.hasQuorum(this.#host)) throw new EngineGone('the answer was lost');
     return result;
   }
 }

@@ -171,6 +171,24 @@ describe('an add', () => {
     await rig.settle();
   });
 
+  test('of which nobody hears that it was committed is taken back as soon as it can be', async () => {
+    const rig = await opened();
+    const change = rig.swarm.change.bind(rig.swarm);
+    rig.swarm.change = (next) => {
+      const before = rig.members.length;
+      const roster = change(next);
+      // The very moment that it is committed.
+      if (rig.members.length > before) rig.swarm.cut(0);
+      return roster;
+    };
+    expect(await failure(rig.add(0, 2, 'a'))).toBeInstanceOf(Unavailable);
+    rig.swarm.change = change;
+    expect(rig.members).toContain('a');
+    rig.swarm.mend(0);
+    await rig.settle();
+    expect(rig.members).toEqual(FIRST);
+  });
+
   test('that can not be carried out leaves nothing', async () => {
     const rig = await opened(3, { startTimeoutMs: 2000 });
     const add = rig.fleet(0).add({ n: 2, hostnames: ['a'] });
@@ -267,6 +285,44 @@ describe('a host', () => {
       expect([map, 'cut off']).toContain(rig.maps()[2] as string);
       rig.check();
     }
+    await rig.settle();
+  });
+
+  test('that is back takes no other replica for the one that had its address before', async () => {
+    const rig = await opened(3, { replicas: 6 });
+    const onHost = (host: number) => [...rig.swarm.tasks].filter((task) => task.host === host);
+    rig.swarm.cut(2);
+    await rig.clock.advance(6000);
+    // They get addresses that are new, and after a while others get those that they had.
+    for (const { name } of [...onHost(0), ...onHost(1)]) rig.swarm.crash(name);
+    await rig.clock.advance(8000);
+    await rig.add(0, 4);
+    // Heartbeats go through before the Swarm has told where everybody is.
+    rig.swarm.latencyMs = () => 700;
+    rig.swarm.mend(2);
+    for (let ms = 0; ms < 6000; ms += 10) {
+      await rig.clock.advance(10);
+      rig.check();
+    }
+    await rig.settle();
+  });
+
+  test('that is cut off in a removal removes nobody who has joined since, under the same name', async () => {
+    const rig = await opened(3, { drainTimeoutMs: 100_000 });
+    const lease = rig.claim(0, 'server-3');
+    const removal = rig.fleet(0).remove({ n: 1, hostnames: ['server-3'] });
+    await rig.clock.advance(1000);
+    rig.swarm.cut(0);
+    // The others give it up, finish what it has begun, and add another of that name.
+    await rig.clock.advance(25_000);
+    await rig.add(1, 1, 'server-3');
+    const task = rig.swarm.services.get('server-3')?.task;
+    rig.swarm.mend(0);
+    await rig.clock.advance(5000);
+    lease.release();
+    await rig.clock.until(removal);
+    expect(rig.members).toEqual(FIRST);
+    expect(rig.swarm.services.get('server-3')?.task).toBe(task);
     await rig.settle();
   });
 
