@@ -50,7 +50,10 @@ export function mapRequestApi(fleet: Pick<Fleet, 'owner'>) {
           'id must be a whole number in plain decimal digits, such as 42, and be there once',
         ),
         ...bug,
-        503: failure('No replica is ready', 'No replica is ready: ask again, or /add some'),
+        503: failure(
+          'No replica is ready, or this Ringmaster is cut off from the Swarm',
+          'No replica is ready: ask again, or /add some',
+        ),
       },
       detail: {
         tags: ['Requests'],

@@ -138,24 +138,35 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   }
 
   /**
-   * Takes its place among those that share the replicas, or is the first and starts them; resolves when they are ready, or
-   * when the start timeout has passed. Throws FleetError or what the runtime throws. `close` is due even so.
+   * Takes its place among those that share the replicas, or is the first and starts them; resolves when each has answered or
+   * has not, and one has, or when the start timeout has passed. Throws FleetError or what the runtime throws. `close` is due even so.
    */
   async open(): Promise<void> {
     const { clock, config, log } = this.#options;
     const { signal } = this.#closing;
     await this.#operate(() => this.#enter());
     const deadlineMs = clock.now() + config.startTimeoutMs;
-    const late = (): string[] =>
-      this.replicas().flatMap(({ name, state }) => (state === 'ready' ? [] : [name]));
-    while (!signal.aborted && clock.now() < deadlineMs && late().length > 0)
+    while (!signal.aborted && clock.now() < deadlineMs && !this.#canBegin())
       await clock.sleep(OPENING_POLL_MS, signal);
-    if (late().length > 0 && !signal.aborted)
+    const late = this.replicas().filter(({ state }) => state !== 'ready');
+    if (late.length > 0 && !signal.aborted)
       log.warn(
-        { replicas: late() },
+        { replicas: late.map(({ name }) => name) },
         `begun without those that do not answer ${config.heartbeatPath} yet: they join the ring when they do`,
       );
     await this.#crew.inForce();
+  }
+
+  /** Whether nothing more is worth waiting for: who does not answer us may answer others, or is being started by the engine. */
+  #canBegin(): boolean {
+    const members = [...this.#crew.members.values()];
+    return (
+      members.length === 0 ||
+      (members.some(({ state }) => state === 'ready') &&
+        members.every(
+          ({ state, missed, instance }) => state === 'ready' || missed > 0 || instance === undefined,
+        ))
+    );
   }
 
   names(): string[] {
@@ -310,6 +321,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     const { signal } = this.#closing;
     await this.#enroll();
     await this.#lookOnce();
+    this.#tellLooked();
     this.#unwatch = runtime.watch(() => void this.#look());
     void this.#lookNowAndThen();
     void this.#peers.askNowAndThen(signal);
@@ -562,6 +574,12 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     }
   }
 
+  #tellLooked(): void {
+    const { resolve } = this.#looked;
+    this.#looked = Promise.withResolvers();
+    resolve();
+  }
+
   /** Resolves after the next look that ends, or when `signal` aborts. */
   async #nextLook(signal: AbortSignal): Promise<void> {
     const aborted = Promise.withResolvers<void>();
@@ -589,10 +607,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
             log.warn({ why: reasonOf(error) }, 'the Swarm does not answer: changes wait');
           this.#engineAnswers = false;
         });
-        const { promise, resolve } = this.#looked;
-        this.#looked = Promise.withResolvers();
-        resolve();
-        await promise;
+        this.#tellLooked();
       }
     } finally {
       this.#looking = undefined;

@@ -378,6 +378,20 @@ describe('a Ringmaster', () => {
     expect(rig.members).toEqual(FIRST);
   });
 
+  test('that starts where it does not reach a replica begins without it, soon, and with the same map', async () => {
+    const rig = await opened();
+    const [map] = rig.maps();
+    rig.crash(1);
+    const task = rig.swarm.services.get('server-2')?.task;
+    if (task !== undefined) task.silent = true;
+    const beganMs = rig.clock.now();
+    await rig.clock.until(rig.restart(1).fleet.open());
+    expect(rig.clock.now() - beganMs).toBeLessThan(3000);
+    expect(rig.maps()).toEqual([map, map, map] as string[]);
+    expect(rig.fleet(1).ring.names).toEqual(['server-1', 'server-3']);
+    await rig.settle();
+  });
+
   test('that is killed and started again has the same map', async () => {
     const rig = await opened();
     const [map] = rig.maps();
