@@ -63,6 +63,8 @@ export class Fleet {
   readonly #closing = new AbortController();
   readonly #forced = new AbortController();
   #nextOrder = 1;
+  /** Names of those who were in, or about to be, at any time since the look that is under way began. */
+  #knownSinceLook = new Set<string>();
   #looking: Promise<void> | undefined;
   #lookAgain = false;
   #engineAnswers = true;
@@ -298,7 +300,10 @@ export class Fleet {
     const members = names.map(
       (name, i) => new Member({ name, order: this.#nextOrder + i, join, committed: false }),
     );
-    for (const member of members) this.#joining.set(member.name, member);
+    for (const member of members) {
+      this.#joining.set(member.name, member);
+      this.#knownSinceLook.add(member.name);
+    }
     const giveUp = new AbortController();
     const signal = AbortSignal.any([giveUp.signal, this.#closing.signal]);
     try {
@@ -492,7 +497,7 @@ export class Fleet {
     const { runtime, log } = this.#options;
     const expected = [...this.#members.values(), ...this.#joining.values()];
     const held = new Map(expected.map((member) => [member, member.instance]));
-    const namesBefore = new Set(expected.map((member) => member.name));
+    this.#knownSinceLook = new Set(expected.map((member) => member.name));
     let found: Map<string, Instance>;
     try {
       found = new Map((await runtime.list()).map((one) => [one.id, one]));
@@ -512,16 +517,19 @@ export class Fleet {
         this.#lost(member, 'its address is not its own any more');
       else this.#judge(member, now?.state ?? 'ended');
     }
-    this.#sweepStrays([...found.values()], namesBefore);
+    this.#sweepStrays([...found.values()]);
     // What marks those have that are leaving is no news.
     const leaves = [...this.#members.values()].some((member) => member.state === 'draining');
     if (!leaves) this.#marks.settle([...found.values()]).catch(() => {});
   }
 
-  /** Removes what is no member's, nor was when the list was asked for. */
-  #sweepStrays(found: readonly Instance[], namesBefore: ReadonlySet<string>): void {
+  /** Removes what is no member's, nor was since the list was asked for. */
+  #sweepStrays(found: readonly Instance[]): void {
     const known = (name: string): boolean =>
-      namesBefore.has(name) || this.#members.has(name) || this.#joining.has(name) || this.#sweeping.has(name);
+      this.#knownSinceLook.has(name) ||
+      this.#members.has(name) ||
+      this.#joining.has(name) ||
+      this.#sweeping.has(name);
     const strays = found.filter(({ name }) => !known(name));
     if (strays.length === 0) return;
     // Beside the looks, not in them: one that takes long to remove must not put off healing.

@@ -113,8 +113,6 @@ export class Member {
   spared = false;
   /** Whether it is to be looked at before its next heartbeat is due. */
   nudged = false;
-  /** Whether its heartbeats have come to their own moment of the interval. */
-  inStep = false;
   /** The instance that it had last, and has no more. */
   lostId: string | undefined;
   supervision = new AbortController();

@@ -4,7 +4,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { benchGrowth } from './growth.ts';
+import { benchFleetGrowth, benchRingGrowth } from './growth.ts';
 import { machineText } from './machine.ts';
 import { benchMapRequest } from './map-request.ts';
 import { takePace, type Pace } from './pace.ts';
@@ -16,7 +16,8 @@ const benches: Readonly<Record<string, (pace: Pace) => BenchReport | Promise<Ben
   relay: benchRelay,
   'map-request': benchMapRequest,
   ring: benchRing,
-  growth: benchGrowth,
+  'ring-growth': benchRingGrowth,
+  'fleet-growth': benchFleetGrowth,
 };
 
 // What was started is ended on the way out, which a signal alone would not take.
