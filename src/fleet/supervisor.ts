@@ -281,7 +281,7 @@ export class Supervisor {
   /** Until the next heartbeat is due, or until there is nothing more to wait for. */
   async #pause(member: Member, instance: Instance, beganMs: number, signal: AbortSignal): Promise<void> {
     const { clock, heartbeatIntervalMs } = this.#options;
-    const intervalMs = untilNextMs(member, beganMs, heartbeatIntervalMs);
+    const intervalMs = untilNextMs(member.name, beganMs, heartbeatIntervalMs);
     while (!signal.aborted && member.instance === instance) {
       const gapMs = member.nudged ? Math.min(NUDGED_GAP_MS, intervalMs) : intervalMs;
       // The end of a rest is not put off to the next heartbeat, which may be an hour away.
@@ -295,13 +295,12 @@ export class Supervisor {
 
 /**
  * From one heartbeat to the next, in ms: each replica has its own moment of the interval, so that those of many do not come
- * at once, and do not stay together either when something has held them up. Between a half and one and a half intervals; for
- * one that is off the ring an interval at most.
+ * at once, and do not stay together either when something has held them up. An interval; once, to get there, down to a tenth of
+ * one or up to a tenth more.
  */
-function untilNextMs({ name, state }: Member, beganMs: number, intervalMs: number): number {
+function untilNextMs(name: string, beganMs: number, intervalMs: number): number {
   const momentMs = (hash32(name) / 2 ** 32) * intervalMs;
   const sinceMs = (((beganMs - momentMs) % intervalMs) + intervalMs) % intervalMs;
   const leftMs = intervalMs - sinceMs;
-  const isTooSoon = state === 'ready' && leftMs < intervalMs / 2;
-  return Math.ceil(isTooSoon ? leftMs + intervalMs : leftMs);
+  return Math.ceil(leftMs < intervalMs / 10 ? leftMs + intervalMs : leftMs);
 }

@@ -71,7 +71,7 @@ export class FakeEngine {
   heartbeats = 0;
   /** Names of what was taken away behind the fleet's back, or changed by a call of one who had died, until it is seen to. */
   readonly tampered = new Set<string>();
-  /** Names of what was marked by a call that came in after its sender's death, since somebody cleared it. */
+  /** Names of what was marked, or made as a member's, by a call that came in after its sender's death, since somebody cleared it. */
   readonly late = new Set<string>();
   readonly watchers = new Set<() => void>();
   /** Each that a container was given a new name for, and as what. */
@@ -146,14 +146,17 @@ export class FakeEngine {
 
   /** What a run of ours left behind, or another Ringmaster. */
   plant(spec: InstanceSpec, state: Instance['state'] = 'running'): Container {
+    // It makes good nothing of what was taken away before.
+    const wasTampered = this.tampered.has(spec.name);
     const one = this.create(spec, undefined);
+    if (wasTampered) this.tampered.add(spec.name);
     this.run(one, undefined);
     one.state = state;
     return one;
   }
 
-  /** A container that does not run yet. Throws NameInUse or StartFailed. */
-  create(spec: InstanceSpec, fault: StartFault): Container {
+  /** A container that does not run yet; `late`: who asked for it has died since. Throws NameInUse or StartFailed. */
+  create(spec: InstanceSpec, fault: StartFault, late = false): Container {
     if (spec.committed && this.foreign.has(spec.name)) throw new NameInUse(`${spec.name} is not ours`);
     if (fault === 'fails') throw new StartFailed('no such image');
     const number = this.#nextId++;
@@ -171,6 +174,7 @@ export class FakeEngine {
     };
     this.#containers.set(container.id, container);
     this.tampered.delete(spec.name);
+    if (late && spec.committed) this.late.add(spec.name);
     this.#byPort.set(number, container);
     this.tell();
     return container;

@@ -71,7 +71,7 @@ export class FakeRuntime implements Runtime {
     }
     let created: Container | undefined;
     try {
-      const container = await this.#call(() => (created = engine.create(spec, fault)));
+      const container = await this.#call(() => (created = engine.create(spec, fault, this.#cut)));
       if (kept !== undefined) await this.#remove(kept);
       await this.#call(() => engine.run(container, fault));
       if (signal.aborted) throw new StartFailed('was given up');

@@ -112,7 +112,8 @@ export function mustBeHeirs(names: readonly string[], legacy: Legacy, engine: Fa
   const lost = new Set([...legacy.lost, ...(twice ? engine.tampered : [])]);
   const late = new Set([...legacy.late, ...(twice ? engine.late : [])]);
   const first = Array.from({ length: FIRST_MEMBERS }, (_, i) => `server-${i + 1}`);
-  const required = (outcome: readonly string[]): string[] => outcome.filter((name) => !lost.has(name));
+  const required = (outcome: readonly string[]): string[] =>
+    outcome.filter((name) => !lost.has(name) && !late.has(name));
   // Where there are no members it begins with the first ones, and knows nothing of what it has removed before.
   if (same(names, first) && outcomes.some((outcome) => required(outcome).length === 0)) return;
   const concerned = new Set(outcomes.flat());

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 /** What one way of a call to the engine takes: mostly little, now and then that much. */
 const ENGINE_LATENCY_MAX_MS = 300;
 /** One that can't answer is off the ring by then: the heartbeat under way, and as many more as may be missed. */
-const NOTICED_MAX_MS = (HEARTBEAT_FAILURES + 1) * HEARTBEAT_INTERVAL_MS + 100;
+const NOTICED_MAX_MS = (HEARTBEAT_FAILURES + 1.1) * HEARTBEAT_INTERVAL_MS + 100;
 /** And by then where the engine has told of it: two lists, each there and back. */
 const TOLD_MAX_MS = 4 * ENGINE_LATENCY_MAX_MS + 50;
 
