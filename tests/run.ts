@@ -1,10 +1,12 @@
 /**
  * `bun run test`: runs every suite that this machine has what it takes for, and says which it left out and why.
- * With REQUIRE_DOCKER=1 a suite that is left out fails the run. The last line counts what was really run.
+ * With REQUIRE_DOCKER=1 a suite that is left out fails the run, unless it takes several hosts; with REQUIRE_SWARM=1 one
+ * that does. The last line counts what was really run.
  */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import Docker from 'dockerode';
+import { ALL_HOSTS, Hosts } from './swarm/hosts.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 const OUTPUT = `${ROOT}test-output`;
@@ -21,6 +23,8 @@ interface Suite {
   readonly by?: readonly string[];
   /** Whether it waits for an engine most of the time: then it runs beside those that do not. */
   readonly waits?: boolean;
+  /** Whether it takes the Swarm of several hosts that SWARM_HOSTS makes. */
+  readonly onHosts?: boolean;
 }
 
 /** In a network of its own, of which a second engine can do what it likes. */
@@ -55,6 +59,9 @@ const SUITES: readonly Suite[] = [
     by: IN_OWN_NETWORK,
     waits: true,
   },
+  { name: 'a Swarm', suffix: '.swarm.test.ts', missing: hostsMissing, waits: true, onHosts: true },
+  // Last of all: one of its hosts dies.
+  { name: 'several hosts', suffix: '.hosts.test.ts', missing: hostsMissing, waits: true, onHosts: true },
 ];
 
 /** Linux gives whoever may have one a network apart, where a test can have any address. */
@@ -72,6 +79,10 @@ async function engineMissing(): Promise<string | undefined> {
   } catch {
     return 'no Docker engine answers';
   }
+}
+
+async function hostsMissing(): Promise<string | undefined> {
+  return Hosts.missing() ?? (await engineMissing());
 }
 
 /** What tests/faults/second-engine.ts takes. */
@@ -100,7 +111,11 @@ const FILE_TIMEOUT_MS = 900_000;
 const TOLD_LINES_MAX = 60;
 
 /** Runs one file in a process of its own, so that none can spoil the next; counts what its report says it did. */
-async function run(file: string, by: readonly string[] = []): Promise<Ran> {
+async function run(
+  file: string,
+  by: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
   const report = `${OUTPUT}/${file.replaceAll('/', '-')}.xml`;
   await Bun.file(report)
     .delete()
@@ -115,7 +130,14 @@ async function run(file: string, by: readonly string[] = []): Promise<Ran> {
       `--reporter-outfile=${report}`,
       file,
     ],
-    { cwd: ROOT, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: FILE_TIMEOUT_MS },
+    {
+      cwd: ROOT,
+      env: { ...process.env, ...env },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      timeout: FILE_TIMEOUT_MS,
+    },
   );
   // All at once when it has ended: another file runs at the same time.
   const said: string[] = [];
@@ -168,8 +190,18 @@ const all = [...new Bun.Glob('tests/**/*.test.ts').scanSync(ROOT)]
   .sort();
 const suffixes = SUITES.flatMap((suite) => suite.suffix ?? []);
 const total: Count = { passed: 0, failed: 0, skipped: 0 };
-const leftOut: string[] = [];
+const leftOut: { readonly suite: Suite; readonly told: string }[] = [];
 const failures: { readonly file: string; readonly told: readonly string[] }[] = [];
+
+let hosts: Hosts | undefined;
+
+/** Several hosts with the image, up since the first suite that takes them; gives what its files are told of them. */
+async function hostsUp(): Promise<Readonly<Record<string, string>>> {
+  hosts ??= await Hosts.up();
+  await hosts.haveImage();
+  const [, ...others] = ALL_HOSTS.map((host) => hosts?.socket(host));
+  return { SWARM_SOCKETS: others.join(',') };
+}
 
 async function runSuite(suite: Suite): Promise<void> {
   const { suffix } = suite;
@@ -179,12 +211,23 @@ async function runSuite(suite: Suite): Promise<void> {
   if (files.length === 0) return;
   const missing = await suite.missing();
   if (missing !== undefined) {
-    leftOut.push(`left out: ${suite.name} (${files.join(', ')}): ${missing}`);
+    leftOut.push({ suite, told: `left out: ${suite.name} (${files.join(', ')}): ${missing}` });
     return;
   }
   process.stdout.write(`\n── ${suite.name}: ${files.length} files\n`);
+  let env: Readonly<Record<string, string>> = {};
+  try {
+    if (suite.onHosts === true) env = await hostsUp();
+  } catch (error) {
+    total.failed++;
+    failures.push({
+      file: files.join(', '),
+      told: [`the hosts did not come up: ${(error as Error).message}`],
+    });
+    return;
+  }
   for (const file of files) {
-    const count = await run(file, suite.by);
+    const count = await run(file, suite.by, env);
     total.passed += count.passed;
     total.failed += count.failed;
     total.skipped += count.skipped;
@@ -197,12 +240,20 @@ await Promise.all(
     for (const suite of SUITES) if ((suite.waits ?? false) === waits) await runSuite(suite);
   }),
 );
+await hosts?.down().catch((error: Error) => process.stdout.write(`\nhosts are left: ${error.message}\n`));
 // Once more at the end, where whoever sees only that finds why.
 for (const { file, told } of failures) process.stdout.write(`\nfailed: ${file}\n${told.join('\n')}\n`);
-for (const line of leftOut) process.stdout.write(`\n${line}\n`);
-if (leftOut.length > 0 && process.env['REQUIRE_DOCKER'] === '1') {
-  process.stdout.write('\nREQUIRE_DOCKER=1: a suite that is left out fails the run\n');
-  total.failed += leftOut.length;
+for (const { told } of leftOut) process.stdout.write(`\n${told}\n`);
+for (const [variable, onHosts] of [
+  ['REQUIRE_DOCKER', false],
+  ['REQUIRE_SWARM', true],
+] as const) {
+  const required = leftOut.filter(({ suite }) => (suite.onHosts ?? false) === onHosts);
+  if (required.length === 0 || process.env[variable] !== '1') continue;
+  process.stdout.write(
+    `\n${variable}=1: what is left out fails the run: ${required.map(({ suite }) => suite.name).join(', ')}\n`,
+  );
+  total.failed += required.length;
 }
 // A suite of which nothing ran proves nothing, and a skipped test is one that did not run.
 if (total.passed === 0 || total.skipped > 0) total.failed += 1;
