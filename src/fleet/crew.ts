@@ -15,6 +15,9 @@ export const SWAP_GAP_MS = 100;
 /** And as a multiple of what the swap before took: nothing else goes on while a ring is built. */
 const SWAP_GAP_FACTOR = 4;
 
+/** How long requests have to let go of a replica that has no more time for them, in ms. */
+const GO_ELSEWHERE_MS = 100;
+
 export interface ReplicaView {
   readonly name: string;
   readonly state: ReplicaState;
@@ -175,13 +178,25 @@ export class Crew {
   /** Waits until the member has no request in flight, and cuts what it has at `untilMs` or when `forced` says so. */
   async drain(member: Member, untilMs: number, forced: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
-    const drained = new AbortController();
-    const waiting = AbortSignal.any([drained.signal, forced]);
-    await Promise.race([member.idle(), clock.sleep(Math.max(0, untilMs - clock.now()), waiting)]);
-    drained.abort();
+    await this.#idle(member, Math.max(0, untilMs - clock.now()), forced);
     if (member.leases.size === 0) return;
     log.warn({ replica: member.name, inFlight: member.inFlight }, 'drain timeout: requests are cut');
     member.cut();
+  }
+
+  /** As `drain`, but before that what may go elsewhere does: of one that nobody hears any more no reply is to be expected. */
+  async drainElsewhere(member: Member, untilMs: number, forced: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    await this.#idle(member, Math.max(0, untilMs - GO_ELSEWHERE_MS - clock.now()), forced);
+    if (this.#ring.names.length > 0) member.lose();
+    await this.drain(member, untilMs, forced);
+  }
+
+  async #idle(member: Member, forMs: number, forced: AbortSignal): Promise<void> {
+    const idle = new AbortController();
+    const waiting = AbortSignal.any([idle.signal, forced]);
+    await Promise.race([member.idle(), this.#options.clock.sleep(forMs, waiting)]);
+    idle.abort();
   }
 
   #swapNow(): void {

@@ -503,7 +503,8 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
 
   async #drain(member: Member, untilMs: number): Promise<void> {
     await this.#supervisor.release(member);
-    await this.#crew.drain(member, untilMs, this.#forced.signal);
+    // With its supervision its heartbeats have ended, and its host may die before it is drained.
+    await this.#crew.drainElsewhere(member, untilMs, this.#forced.signal);
     this.#crew.step([member], 'removed', 'left');
     member.ended();
     this.#leaving.delete(member);

@@ -109,6 +109,19 @@ describe('a leave', () => {
     await rig.settle();
   });
 
+  test('sends elsewhere, before it cuts, what may go there', async () => {
+    const rig = await opened();
+    const lease = rig.claim(2, 'server-3');
+    const told: string[] = [];
+    lease.onLost = () => {
+      told.push('lost');
+      lease.release();
+    };
+    lease.onCut = () => told.push('cut');
+    await rig.remove(0, 1, 'server-3');
+    expect(told).toEqual(['lost']);
+  });
+
   test('cuts it, there, when the time to drain is over', async () => {
     const rig = await opened();
     const lease = rig.claim(2, 'server-3');
