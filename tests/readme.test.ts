@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { parseConfig } from '../src/config.ts';
+import { digestOf, sourceOf } from '../src/fleet/digest.ts';
+import { Ring } from '../src/ring/ring.ts';
 import { spawnRingmaster, type Spawned } from './spawned.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
@@ -7,10 +9,14 @@ const PATIENCE_MS = 60_000;
 const readme = await Bun.file(`${ROOT}README.md`).text();
 
 /** Commands of the tour, each with what it is said to print. */
-const tour = [...readme.matchAll(/```console\n([^]*?)```/g)].map((block) => {
+const tour = [...section('A tour').matchAll(/```console\n([^]*?)```/g)].map((block) => {
   const [command = '', ...output] = (block[1] as string).trimEnd().split('\n');
   return [command.replace(/^\$ /, ''), output.join('\n')] as const;
 });
+
+function section(title: string): string {
+  return readme.split(/^## /m).find((one) => one.startsWith(title)) ?? '';
+}
 
 describe('the README', () => {
   let ringmaster: Spawned;
@@ -37,6 +43,16 @@ describe('the README', () => {
     },
     PATIENCE_MS,
   );
+
+  test('tells of several hosts what they say', () => {
+    const told = section('Several hosts');
+    const first = ['server-1', 'server-2', 'server-3'];
+    for (const [, id, owner] of told.matchAll(/"request_id":(\d+),"mapped_server":"([^"]+)"/g))
+      expect(owner).toBe(Ring.of(first).owner(id as string));
+    const digests = [...told.matchAll(/"digest":"(\w+)"/g)].map((match) => match[1]);
+    const digest = digestOf(sourceOf(Ring.of([...first, 'a'])));
+    expect(digests).toEqual([digest, digest]);
+  });
 
   test('names every variable that configuration has, with its default', async () => {
     const source = await Bun.file(`${ROOT}src/config.ts`).text();
