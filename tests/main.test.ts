@@ -41,7 +41,7 @@ describe('start', () => {
     ['PORT', 'http', '0 to 65535'],
     ['TRAFFIC_PORT', '65536', '0 to 65535, or off'],
     ['WORKERS', '0', '1 to 64'],
-    ['RUNTIME', 'podman', 'auto, docker, process'],
+    ['RUNTIME', 'podman', 'auto, docker, swarm, process, static'],
     ['REPLICAS', '-1', '0 to 64'],
     ['REPLICAS', '65', '0 to 64'],
     ['CLUSTER', 'a b', 'lower-case'],

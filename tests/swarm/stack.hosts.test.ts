@@ -22,6 +22,8 @@ const FIRST = ['server-1', 'server-2', 'server-3'];
 const BETWEEN = 500;
 /** How long the last host of three lives on under load, at random, in ms. */
 const LIVES_MAX_MS = 3000;
+/** In so long a cut is not noticed by heartbeats, in ms. */
+const UNNOTICED_MS = 500;
 /** A question to a Ringmaster that may not be there, in ms. */
 const KNOCK_MS = 1000;
 /** Until the next, where nobody has answered, in ms. */
@@ -320,6 +322,8 @@ describe('a stack on three hosts', () => {
 
       load.expectAnybody();
       await hosts.cut(3);
+      // Requests are under way to the one that leaves, and nobody has noticed yet.
+      await Bun.sleep(UNNOTICED_MS);
       // Without its leader the Swarm takes no change until it has chosen another.
       await eventually(async () => [200, 404].includes((await one.remove(1, [early])).status));
       const leftMs = Date.now();
