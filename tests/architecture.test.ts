@@ -113,6 +113,7 @@ describe('the repository', () => {
       'SECURITY.md',
       'bun.lock',
       'bunfig.toml',
+      'docker-compose.swarm.yml',
       'docker-compose.yml',
       'package.json',
       'src',
@@ -134,6 +135,7 @@ describe('the repository', () => {
 
   test('one version is named everywhere', async () => {
     expect(await read('docker-compose.yml')).toContain(`image: ringmaster:${project.version}\n`);
+    expect(await read('docker-compose.swarm.yml')).toContain(`:-ringmaster:${project.version}}\n`);
     const base = /^FROM (\S+)/m.exec(await read('Dockerfile'))?.[1];
     expect(base).toBe('oven/bun:1.4.5-slim');
     expect(await read('README.md')).toContain(`bun@${base?.replace(/^.*:|-slim$/g, '')}`);

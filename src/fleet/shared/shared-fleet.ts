@@ -445,8 +445,10 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     return roster;
   }
 
-  /** Makes the members and the map those of the roster. */
+  /** Makes the members and the map those of the roster, unless a newer one is in force: an answer may come late. */
   #apply(roster: Roster): void {
+    // Where there is none any more it begins anew.
+    if (roster.revision > 0 && roster.revision < this.#revision) return;
     this.#revision = roster.revision;
     this.#peers.expect(roster.ringmasters, this.#options.runtime.commons.self);
     const { members } = this.#crew;
@@ -529,7 +531,9 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
 
   async #remake(member: Member, signal: AbortSignal): Promise<void> {
     const { runtime, clock, log, config } = this.#options;
-    const bound = AbortSignal.any([signal, AbortSignal.timeout(config.startTimeoutMs)]);
+    const over = new AbortController();
+    const bound = AbortSignal.any([signal, over.signal]);
+    void clock.sleep(config.startTimeoutMs, bound).then(() => over.abort());
     try {
       // Who starts something now would be in the way of who takes everything away; and another may have been faster.
       if ((await runtime.commons.dismissed()) === 'yes') return;
@@ -540,6 +544,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       if (signal.aborted) return;
       log.warn({ replica: member.name, why: reasonOf(error) }, 'replica could not be started again');
     } finally {
+      over.abort();
       this.#missingSinceMs.set(member.name, clock.now());
     }
   }
