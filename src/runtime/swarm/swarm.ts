@@ -151,7 +151,8 @@ export class SwarmRuntime implements Runtime {
       vantage.from === 'beside'
         ? vantage.address
         : await ownAddressTowards(nodeAddress(inspected, node) ?? '127.0.0.1');
-    const key = own?.place ?? `${node}:${port}`;
+    // In containers of one host each has the same port.
+    const key = own?.place ?? container?.Id ?? `${node}:${port}`;
     const self: Self = { key, node, host, service: own?.service };
     const runtime = new SwarmRuntime(docker, source, self, log);
     await runtime.#network?.ensure();
