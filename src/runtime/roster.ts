@@ -40,6 +40,8 @@ export const EMPTY_ROSTER: Roster = Object.freeze({
 export interface Commons {
   /** Who this Ringmaster is among them. */
   readonly self: string;
+  /** How many the engines are that agree on the memory, as was heard last: more than half of them have to, for a change. */
+  readonly voters: number;
   /** Where others reach our control port. */
   url(port: number): string;
   /** The newest. Throws EngineGone. */

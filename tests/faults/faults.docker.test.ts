@@ -82,7 +82,15 @@ const FAULTS: readonly Fault[] = [
     noticedMs: SILENCE_NOTICED_MS,
     env: { REPLY_HEADER_TIMEOUT_MS: '6000' },
     strike: (scene) => docker(`network disconnect ${scene.cluster} ${scene.container(VICTIM)}`),
-    cure: (scene) => docker(`network connect ${scene.cluster} ${scene.container(VICTIM)}`),
+    cure: async (scene) => {
+      try {
+        await docker(`network connect ${scene.cluster} ${scene.container(VICTIM)}`);
+      } catch (error) {
+        // It may have been noticed so soon that it is being replaced already.
+        const { stderr } = error as { stderr?: Buffer };
+        if (!/marked for removal|No such container/.test(String(stderr))) throw error;
+      }
+    },
   },
   {
     what: 'answering heartbeats, but no request',

@@ -117,13 +117,16 @@ export class Peers {
     }
   }
 
-  /** Whether at least half of all Ringmasters, ourselves counted, were heard of lately and have our map. */
-  get haveOurMap(): boolean {
+  /**
+   * Whether so many of all Ringmasters, ourselves counted, were heard of lately and have our map that those who are left are
+   * too few to have changed it: half of all, and half of the engines that have to agree on a change, whoever runs there.
+   */
+  haveOurMap(voters: number): boolean {
     const fresh = this.#clock.now() - HEARD_LATELY_MS;
     let agreeing = 1;
     for (const { heardMs, report } of this.#known.values())
       if (heardMs >= fresh && report?.digest === this.#digest()) agreeing++;
-    return agreeing * 2 >= this.#known.size + 1;
+    return agreeing * 2 >= Math.max(this.#known.size + 1, voters);
   }
 
   /** Whether at least half of all, ourselves counted, were heard of lately, and none of them finds the replica ready. */

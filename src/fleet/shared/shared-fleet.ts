@@ -183,8 +183,8 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
    * where none is ready. Throws Unavailable where others may have changed who is in without our hearing of it.
    */
   owner(key: string): string | undefined {
-    const { clock } = this.#options;
-    if (clock.now() - this.#confirmedMs > CONFIRMED_MS && !this.#peers.haveOurMap)
+    const { runtime, clock } = this.#options;
+    if (clock.now() - this.#confirmedMs > CONFIRMED_MS && !this.#peers.haveOurMap(runtime.commons.voters))
       throw new Unavailable(
         'This Ringmaster is cut off from the Swarm, and can not say who is in now: ask another, or ask again',
       );

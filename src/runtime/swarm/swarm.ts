@@ -106,6 +106,8 @@ export class SwarmRuntime implements Runtime {
   readonly #network: ReplicaNetwork | undefined;
   /** How long the last list took. */
   #listMs = 0;
+  /** How many managers the Swarm had then. */
+  #managers = 1;
 
   private constructor(docker: Docker, source: ServiceSource, self: Self, log: Log) {
     this.#docker = docker;
@@ -114,8 +116,12 @@ export class SwarmRuntime implements Runtime {
     this.#log = log;
     this.#roster = new RosterStore(docker, source, () => this.#remembered());
     if (source.publish) this.#network = new ReplicaNetwork(docker, source.network, source.cluster, OVERLAY);
+    const voters = (): number => this.#managers;
     this.commons = {
       self: self.key,
+      get voters() {
+        return voters();
+      },
       url: (port) => baseUrl(self.host, port),
       read: () => this.#roster.read(),
       change: (change) => this.#roster.change(change),
@@ -167,11 +173,14 @@ export class SwarmRuntime implements Runtime {
     const [services, tasks, nodes] = await Promise.all([
       this.#services(),
       this.#tasks({ 'desired-state': ['running'] }),
-      this.#nodes(),
+      call<SwarmNode[]>(this.#docker.listNodes()),
     ]);
     // Last of all: a seat is given away only when its service is gone, so that a service without one has none any more.
     const { seats } = await this.#roster.read();
     this.#listMs = performance.now() - began;
+    this.#managers = nodes.filter(
+      ({ ManagerStatus }) => ManagerStatus !== undefined && ManagerStatus !== null,
+    ).length;
     return services.map(({ service, name, order, join }) => {
       const task = currentTask(tasks, service.ID);
       const mark = seats.find((seat) => seat.name === name)?.mark ?? 'joining';

@@ -59,6 +59,10 @@ export class FakeSwarm {
     this.#hosts = Array.from({ length: hosts }, (_, i) => i);
   }
 
+  get hosts(): number {
+    return this.#hosts.length;
+  }
+
   /** Whether what is on the one host reaches what is on the other. */
   reaches(from: number, to: number): boolean {
     if (this.#dead.has(from) || this.#dead.has(to)) return false;
@@ -222,6 +226,7 @@ export class FakeSwarmRuntime implements Runtime {
     this.#host = host;
     this.commons = {
       self: `host-${host}`,
+      voters: swarm.hosts,
       url: (port) => `http://host-${host}:${port}`,
       read: () => this.#call(() => swarm.roster),
       change: (change) => this.#call(() => swarm.change(change)),
