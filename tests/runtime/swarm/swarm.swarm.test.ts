@@ -160,6 +160,10 @@ describe('a Swarm', () => {
         expect(one.commons.url(5000)).toMatch(/^http:\/\/[\d.]+:5000$/);
         expect(await one.commons.dismissed()).toBe('not its part');
       }
+      await runtime.list();
+      const nodes = await docker.listNodes();
+      const managers = nodes.filter((node: { ManagerStatus?: object }) => node.ManagerStatus !== undefined);
+      expect(runtime.commons.voters).toBe(managers.length);
     },
     PATIENCE_MS,
   );
