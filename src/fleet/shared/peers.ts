@@ -121,11 +121,15 @@ export class Peers {
    * Whether so many of all Ringmasters, ourselves counted, were heard of lately and have our map that those who are left are
    * too few to have changed it: half of all, and half of the engines that have to agree on a change, whoever runs there.
    */
-  haveOurMap(voters: number): boolean {
+  haveOurMap(voters: number, revision: number): boolean {
     const fresh = this.#clock.now() - HEARD_LATELY_MS;
     let agreeing = 1;
-    for (const { heardMs, report } of this.#known.values())
-      if (heardMs >= fresh && report?.digest === this.#digest()) agreeing++;
+    for (const { heardMs, report } of this.#known.values()) {
+      if (heardMs < fresh || report === undefined) continue;
+      // What it follows is newer, so ours is not in force any more.
+      if (report.revision > revision) return false;
+      if (report.digest === this.#digest()) agreeing++;
+    }
     return agreeing * 2 >= Math.max(this.#known.size + 1, voters);
   }
 
@@ -152,11 +156,14 @@ export class Peers {
     return [...this.#known.values()].some(({ peer, heardMs }) => peer.url === url && heardMs >= fresh);
   }
 
-  /** Those that have not answered for so long that they are gone. */
-  silent(): { readonly key: string; readonly run: string }[] {
+  /** Those that have not answered for so long that they are gone. One that was never heard of may be starting, for `startMs` more. */
+  silent(startMs: number): { readonly key: string; readonly run: string }[] {
     const beforeMs = this.#clock.now() - FORGOTTEN_AFTER_MS;
     return [...this.#known]
-      .filter(([, { silentSinceMs }]) => silentSinceMs !== undefined && silentSinceMs <= beforeMs)
+      .filter(
+        ([, { silentSinceMs, report }]) =>
+          silentSinceMs !== undefined && silentSinceMs <= beforeMs - (report === undefined ? startMs : 0),
+      )
       .map(([key, { peer }]) => ({ key, run: peer.run }));
   }
 

@@ -53,12 +53,15 @@ export function commit(roster: Roster, names: readonly string[], { join }: Pick<
   return { ...roster, seats: [...roster.seats.filter((seat) => seat.join !== join), ...seats] };
 }
 
-/** Takes back what an add may have committed, so that none of it is a member when the first is removed. */
+/**
+ * Takes back what an add may have committed, so that none of it is a member when the first is removed. Another roster even
+ * where nothing was: the commitment may be on its way still, and does not come in after a change that was written.
+ */
 export function retract(roster: Roster, { by, join }: Doer): Roster {
   return remark(
     roster,
-    (seat) => seat.join === join && seat.mark === 'member',
-    (seat) => ({ ...seat, mark: 'joining', by }),
+    (seat) => seat.join === join,
+    (seat) => (seat.mark === 'member' ? { ...seat, mark: 'joining', by } : seat),
   );
 }
 

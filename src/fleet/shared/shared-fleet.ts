@@ -38,6 +38,8 @@ const STOP_GRACE_MS = 2000;
 const DRAINING_PART = 0.75;
 /** The engine is looked at this often even if nothing says that something changed, in ms. */
 const LOOK_INTERVAL_MS = 2000;
+/** Beyond that, for one who was struck off by mistake to be back in the roster, in ms. */
+const BACK_WITHIN_MS = 1000;
 /** How often `open` looks whether the replicas that are there are ready. */
 const OPENING_POLL_MS = 50;
 /** How long a member's service has to be missing until it is made again, in ms: somebody may be taking all of them away. */
@@ -184,7 +186,10 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
    */
   owner(key: string): string | undefined {
     const { runtime, clock } = this.#options;
-    if (clock.now() - this.#confirmedMs > CONFIRMED_MS && !this.#peers.haveOurMap(runtime.commons.voters))
+    if (
+      clock.now() - this.#confirmedMs > CONFIRMED_MS &&
+      !this.#peers.haveOurMap(runtime.commons.voters, this.#revision)
+    )
       throw new Unavailable(
         'This Ringmaster is cut off from the Swarm, and can not say who is in now: ask another, or ask again',
       );
@@ -304,10 +309,17 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   }
 
   async #isLast({ ringmasters }: Roster): Promise<boolean> {
-    const dismissed = await this.#options.runtime.commons.dismissed();
-    // One that has died is in the roster still, and silent.
-    const others = Object.values(ringmasters).some(({ url }) => this.#peers.hears(url));
-    return dismissed === 'yes' || (dismissed === 'not its part' && !others);
+    const { runtime, clock } = this.#options;
+    const { commons } = runtime;
+    const dismissed = await commons.dismissed();
+    if (dismissed !== 'not its part') return dismissed === 'yes';
+    const others = Object.entries(ringmasters);
+    if (others.length === 0) return true;
+    if (others.some(([, { url }]) => this.#peers.hears(url))) return false;
+    // One that has died is in the roster still. One that lives, and only was not heard, is back with its next look.
+    await commons.change((now) => others.reduce((roster, [key, { run }]) => strike(roster, key, run), now));
+    await clock.sleep(LOOK_INTERVAL_MS + BACK_WITHIN_MS, this.#forced.signal);
+    return Object.keys((await commons.read()).ringmasters).length === 0;
   }
 
   async #endAll(deadlineMs: number): Promise<void> {
@@ -682,12 +694,13 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
 
   /** Sees to what others have left, and to what should not be. */
   #tidy(found: readonly Instance[], roster: Roster): void {
-    const { runtime, log } = this.#options;
+    const { runtime, log, config } = this.#options;
     const { commons } = runtime;
     const quietly = (pending: Promise<unknown>): void =>
       void pending.catch((error: unknown) => log.debug({ why: reasonOf(error) }, 'to be tried again'));
     if (roster.ringmasters[commons.self]?.run !== this.#run) quietly(this.#enroll());
-    for (const { key, run } of this.#peers.silent()) quietly(this.#change((now) => strike(now, key, run)));
+    for (const { key, run } of this.#peers.silent(config.startTimeoutMs))
+      quietly(this.#change((now) => strike(now, key, run)));
     for (const doer of this.#doubtful) quietly(this.#takeBack(doer, []));
     const own =
       this.#operating > 0 ? [] : roster.seats.filter(({ by, mark }) => by === this.#run && mark !== 'member');

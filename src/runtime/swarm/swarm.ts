@@ -203,7 +203,7 @@ export class SwarmRuntime implements Runtime {
       if (signal.aborted) throw new StartFailed('was given up');
       return await this.#started(spec, await untilWon(() => this.#ask(spec)), signal);
     } catch (error) {
-      if (!spec.committed) await this.stop(spec.name, 0).catch(() => {});
+      if (!spec.committed) await this.#giveBack(spec).catch(() => {});
       // Somebody else's service is no member of ours; of one that is, the seat is what makes it remembered.
       else if (seated && error instanceof NameInUse) await this.#unseat(spec.name, spec.join).catch(() => {});
       throw error;
@@ -259,6 +259,12 @@ export class SwarmRuntime implements Runtime {
       return { ...roster, seats: [...roster.seats.filter((one) => one !== there), seat] };
     });
     return seated;
+  }
+
+  /** Removes what was to join; not another that has the name by now, where this one was given up by others. */
+  async #giveBack({ name, join }: InstanceSpec): Promise<void> {
+    const { seats } = await this.#roster.read();
+    if (seats.some((seat) => seat.name === name && seat.join === join)) await this.stop(name, 0);
   }
 
   async #unseat(name: string, join: string | undefined): Promise<void> {

@@ -372,6 +372,62 @@ describe('a Ringmaster', () => {
     for (const host of [0, 1, 2]) rig.lives[host] = undefined;
   });
 
+  test('that ends when it does not hear another leaves the replicas to that one, if it lives', async () => {
+    for (const lives of [true, false]) {
+      const rig = await opened(2);
+      for (const { runtime } of rig.running) runtime.dismissed = 'not its part';
+      const other = rig.fleet(1);
+      // It follows the Swarm, and its port is closed to us.
+      const reaches = rig.swarm.reaches.bind(rig.swarm);
+      rig.swarm.hasQuorum = () => true;
+      rig.swarm.reaches = (from, to) => from === to || (from + to !== 1 && reaches(from, to));
+      if (!lives) rig.crash(1);
+      await rig.clock.advance(5000);
+      await rig.close(0);
+      expect(rig.members).toEqual(lives ? FIRST : []);
+      if (lives) expect(other.names()).toEqual(FIRST);
+    }
+  });
+
+  test('that takes long to start the first replicas is not taken for gone meanwhile', async () => {
+    const rig = new SharedRig(3, { startTimeoutMs: 60_000 });
+    // Nobody answers before it has opened.
+    const standing = rig.running.map(({ fleet }) => fleet.standing.bind(fleet));
+    const opened = rig.running.map(() => false);
+    for (const [i, { fleet }] of rig.running.entries())
+      fleet.standing = () => {
+        const { digest, revision, ...rest } = (standing[i] as typeof fleet.standing)();
+        return opened[i] === true ? { digest, revision, ...rest } : { ...rest, digest: 'none', revision: -1 };
+      };
+    const change = rig.swarm.change.bind(rig.swarm);
+    let struck = 0;
+    rig.swarm.change = (next) => {
+      const before = Object.keys(rig.swarm.roster.ringmasters).length;
+      const roster = change(next);
+      if (Object.keys(roster.ringmasters).length < before) struck++;
+      return roster;
+    };
+    const create = rig.swarm.create.bind(rig.swarm);
+    rig.swarm.create = (spec) => {
+      create(spec);
+      const task = rig.swarm.services.get(spec.name)?.task;
+      if (task !== undefined) task.answersAtMs = rig.clock.now() + 25_000;
+    };
+    await rig.clock.until(
+      Promise.all(
+        rig.running.map(({ fleet }, i) =>
+          fleet.open().then(() => {
+            opened[i] = true;
+          }),
+        ),
+      ),
+    );
+    expect({ created: rig.swarm.created, struck }).toEqual({ created: 3, struck: 0 });
+    expect(rig.members).toEqual(FIRST);
+    for (const [i, { fleet }] of rig.running.entries()) fleet.standing = standing[i] as typeof fleet.standing;
+    await rig.settle();
+  });
+
   test('that is a part of the Swarm leaves them to its next run, unless it was taken away for good', async () => {
     const rig = await opened(1);
     await rig.close(0);

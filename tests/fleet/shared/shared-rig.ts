@@ -214,6 +214,8 @@ export class SharedRig {
         return undefined;
       }
       const { digest, revision, replicas, reached, leaving, peers } = asked.fleet.standing();
+      // Its port does not answer yet.
+      if (revision < 0) return undefined;
       return {
         digest,
         revision,
