@@ -1,4 +1,5 @@
 import type { Instance, Runtime } from '../runtime/runtime.ts';
+import { namesOf } from './membership.ts';
 
 /**
  * The marks of those who leave together, at the engine, which is the only memory: whoever is killed in the middle leaves
@@ -82,8 +83,4 @@ export class Marks {
   #isMarked({ name, committed, leaving }: Instance): boolean {
     return (leaving !== undefined || !committed) && this.#isMember(name);
   }
-}
-
-export function namesOf(instances: readonly Instance[]): string[] {
-  return instances.map(({ name }) => name);
 }

@@ -10,6 +10,10 @@ export interface Change {
 
 const NAME = new RegExp(NAME_PATTERN);
 
+export function namesOf(replicas: readonly { readonly name: string }[]): string[] {
+  return replicas.map(({ name }) => name);
+}
+
 /** Refuses what no membership could make right. Throws InvalidChange. */
 export function checkJoin(change: Change, naming: Naming): void {
   checkCount(change, 'Length of hostname list is more than newly added instances');

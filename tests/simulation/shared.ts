@@ -3,7 +3,8 @@
  * back, hosts that are cut off, replicas that end or fall silent. As a program, a campaign: `bun tests/simulation/shared.ts 2000`.
  */
 import { FleetError } from '../../src/fleet/errors.ts';
-import { membersOf, namesOf } from '../../src/fleet/shared/seats.ts';
+import { namesOf } from '../../src/fleet/membership.ts';
+import { membersOf } from '../../src/fleet/shared/seats.ts';
 import { Chance } from '../fleet/chance.ts';
 import { SharedRig, type Life } from '../fleet/shared/shared-rig.ts';
 

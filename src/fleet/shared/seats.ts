@@ -1,7 +1,7 @@
 import type { Naming } from '../../runtime/naming.ts';
 import type { Peer, Roster, Seat } from '../../runtime/roster.ts';
 import { Unavailable } from '../errors.ts';
-import { joining, leaving, type Change } from '../membership.ts';
+import { joining, leaving, namesOf, type Change } from '../membership.ts';
 
 /**
  * What Ringmasters do to the roster that they share, as functions from one roster to the next. Each is carried out whole
@@ -25,10 +25,6 @@ export interface JoinLimits {
 /** The members, in joining order. */
 export function membersOf(roster: Roster): Seat[] {
   return inOrder(roster.seats.filter(({ mark }) => mark === 'member'));
-}
-
-export function namesOf(seats: readonly Seat[]): string[] {
-  return seats.map(({ name }) => name);
 }
 
 /** Seats for a checked change, which are not members yet. Throws NameTaken or TooManyReplicas. */

@@ -7,7 +7,7 @@ import { eachAtMost } from '../each-at-most.ts';
 import { Unavailable, type FleetError } from '../errors.ts';
 import type { Fleet, FleetOptions } from '../fleet.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from '../member.ts';
-import { checkJoin, checkLeave, type Change } from '../membership.ts';
+import { checkJoin, checkLeave, namesOf, type Change } from '../membership.ts';
 import { ChangeQueue } from '../queue.ts';
 import { reasonOf, refusal } from '../refusal.ts';
 import type { Standing } from '../standing.ts';
@@ -19,7 +19,6 @@ import {
   dismissAll,
   enroll,
   membersOf,
-  namesOf,
   orphaned,
   reserve,
   retract,
@@ -715,13 +714,11 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     if (this.#busy.has(seat.name)) return;
     this.#busy.add(seat.name);
     try {
-      let mine = seat.by === this.#run;
-      await this.#change((now) => {
-        const next = takeOver(now, seat, this.#run);
-        mine ||= next !== now;
-        return next;
-      });
-      if (!mine) return;
+      const { seats } = await this.#change((now) => takeOver(now, seat, this.#run));
+      const isOurs = seats.some(
+        ({ name, join, by }) => name === seat.name && join === seat.join && by === this.#run,
+      );
+      if (!isOurs) return;
       log.warn({ replica: seat.name }, `removing a replica that was ${seat.mark} when its Ringmaster went`);
       await this.#stop(seat, 0);
     } finally {

@@ -39,7 +39,7 @@ export async function unlessGone(pending: Promise<unknown>, extraMs = 0): Promis
 }
 
 /** The HTTP status with which the engine refused; undefined when it did not answer at all. */
-function statusOf(error: unknown): number | undefined {
+export function statusOf(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null || !('statusCode' in error)) return undefined;
   return typeof error.statusCode === 'number' ? error.statusCode : undefined;
 }

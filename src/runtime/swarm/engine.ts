@@ -1,4 +1,4 @@
-import { call as engineCall } from '../docker/engine.ts';
+import { call as engineCall, statusOf } from '../docker/engine.ts';
 import { EngineGone } from '../runtime.ts';
 
 /** Who has lost a race that often has met something other than a race. */
@@ -63,9 +63,8 @@ interface Refusal {
 }
 
 function refusal(error: unknown): Refusal {
-  const { statusCode } = Object(error) as { statusCode?: unknown };
   const message = error instanceof Error ? error.message : String(error);
-  return { status: typeof statusCode === 'number' ? statusCode : 0, message };
+  return { status: statusOf(error) ?? 0, message };
 }
 
 function unless<T>(pending: Promise<T>, expected: (refusal: Refusal) => boolean): Promise<T | undefined> {

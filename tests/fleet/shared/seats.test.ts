@@ -6,13 +6,13 @@ import {
   dismissAll,
   enroll,
   membersOf,
-  namesOf,
   orphaned,
   reserve,
   retract,
   strike,
   takeOver,
 } from '../../../src/fleet/shared/seats.ts';
+import { namesOf } from '../../../src/fleet/membership.ts';
 import { startedNaming } from '../../../src/runtime/naming.ts';
 import { EMPTY_ROSTER, type Roster } from '../../../src/runtime/roster.ts';
 
