@@ -81,6 +81,10 @@ export interface Config extends TrafficLimits {
   readonly onExit: 'remove' | 'keep';
   readonly adminToken: string | undefined;
   readonly allowedHosts: readonly string[];
+  /** Whether the page has a button that kills a replica. */
+  readonly chaos: boolean;
+  /** The part of all requests that get a line of the log, 0 to 1. */
+  readonly accessLog: number;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
@@ -151,6 +155,8 @@ export function parseConfig(env: Environment): Config {
     onExit: choice(env, 'ON_EXIT', 'remove', ['remove', 'keep']),
     adminToken: optional(env, 'ADMIN_TOKEN', /^[!-~]{8,512}$/, '8 to 512 printable characters', 'secret'),
     allowedHosts: list(env, 'ALLOWED_HOSTS', /^[A-Za-z0-9.-]{1,253}$/, 'host names separated by commas'),
+    chaos: choice(env, 'CHAOS', '0', ['0', '1']) === '1',
+    accessLog: part(env, 'ACCESS_LOG', 0),
     logLevel: choice(env, 'LOG_LEVEL', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
   });
 }
@@ -185,6 +191,14 @@ function integer(env: Environment, name: string, fallback: number, min: number, 
   if (found === undefined) return fallback;
   const parsed = /^\d{1,15}$/.test(found) ? Number(found) : Number.NaN;
   if (!(parsed >= min && parsed <= max)) refuse(name, found, `a whole number from ${min} to ${max}`);
+  return parsed;
+}
+
+function part(env: Environment, name: string, fallback: number): number {
+  const found = value(env, name);
+  if (found === undefined) return fallback;
+  const parsed = /^(?:0|1|0?\.\d{1,6}|1\.0{1,6})$/.test(found) ? Number(found) : Number.NaN;
+  if (!(parsed >= 0 && parsed <= 1)) refuse(name, found, 'a number from 0 (none) to 1 (all), such as 0.01');
   return parsed;
 }
 

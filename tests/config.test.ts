@@ -41,6 +41,8 @@ const DEFAULTS: Config = {
   onExit: 'remove',
   adminToken: undefined,
   allowedHosts: [],
+  chaos: false,
+  accessLog: 0,
   logLevel: 'info',
 };
 

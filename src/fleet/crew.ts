@@ -4,6 +4,7 @@ import type { Log } from '../log.ts';
 import { chosen } from './choice.ts';
 import type { Clock } from './clock.ts';
 import { descriptorsSpent } from './descriptors.ts';
+import { happening, type Journal } from './journal.ts';
 import { MemberLease, StandingLease, type Lease, type LeaseReports, type Member } from './member.ts';
 import { mayEject } from './outlier.ts';
 import { nextState, type ReplicaEvent, type ReplicaState } from './state.ts';
@@ -24,6 +25,15 @@ export interface ReplicaView {
   readonly address: Address | undefined;
   readonly inFlight: number;
   readonly restarts: number;
+  /** When it came into its state, by the fleet's clock, and why. */
+  readonly sinceMs: number;
+  readonly why: string;
+  /** When its instance was started, in Unix ms; undefined where it has none, or nobody knows. */
+  readonly startedAtMs: number | undefined;
+  /** Heartbeats missed in a row. */
+  readonly missed: number;
+  /** When the heartbeat was sent that it has not answered yet, by the fleet's clock; undefined: it owes none. */
+  readonly askedAtMs: number | undefined;
 }
 
 /** A replica on the ring, and where it is. */
@@ -45,6 +55,7 @@ export interface Follower {
 export interface CrewOptions {
   readonly clock: Clock;
   readonly log: Log;
+  readonly journal: Journal;
   /** Takes a ready member off the ring until it answers a heartbeat again. */
   readonly eject: (member: Member, why: string) => void;
   /** Takes a ready member off the ring for a while. */
@@ -103,13 +114,7 @@ export class Crew {
   }
 
   replicas(): ReplicaView[] {
-    return [...this.members.values()].map((member) => ({
-      name: member.name,
-      state: member.state,
-      address: member.instance?.address,
-      inFlight: member.inFlight,
-      restarts: member.restarts,
-    }));
+    return viewsOf(this.members.values());
   }
 
   /** See Fleet.claim. */
@@ -157,8 +162,11 @@ export class Crew {
       after: nextState(member.state, event),
     }));
     let swap = false;
+    const { clock, journal } = this.#options;
+    const nowMs = clock.now();
     for (const { member, before, after } of moves) {
-      member.state = after;
+      journal.record(member.name, happening(event, before, member), why);
+      member.moved(after, nowMs, why);
       swap ||= (before === 'ready') !== (after === 'ready');
       const fields = { replica: member.name, from: before, to: after, why };
       if (before === 'ready' && event !== 'left') this.#options.log.warn(fields, 'replica is off the ring');
@@ -233,4 +241,19 @@ export class Crew {
       .filter((member) => member.state === 'ready')
       .map(({ name, instance, onTrial }) => ({ name, address: instance?.address as Address, onTrial }));
   }
+}
+
+export function viewsOf(members: Iterable<Member>): ReplicaView[] {
+  return [...members].map((member) => ({
+    name: member.name,
+    state: member.state,
+    address: member.instance?.address,
+    inFlight: member.inFlight,
+    restarts: member.restarts,
+    sinceMs: member.sinceMs,
+    why: member.why,
+    startedAtMs: member.instance?.startedAtMs,
+    missed: member.missed,
+    askedAtMs: member.askedAtMs,
+  }));
 }

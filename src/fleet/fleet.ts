@@ -4,8 +4,9 @@ import { digestOf, sourceOf } from './digest.ts';
 import type { Instance, InstanceSpec, Runtime } from '../runtime/runtime.ts';
 import { adoption } from './adoption.ts';
 import type { Clock } from './clock.ts';
-import { Crew, type Follower, type ReplicaView } from './crew.ts';
+import { Crew, viewsOf, type Follower, type ReplicaView } from './crew.ts';
 import { eachAtMost } from './each-at-most.ts';
+import { EngineWord } from './engine-word.ts';
 import { Unavailable, type FleetError } from './errors.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
@@ -13,6 +14,7 @@ import { hasMoved, Member, type Lease, type StandingLease } from './member.ts';
 import { Marks } from './marks.ts';
 import { checkJoin, checkLeave, joining, leaving, namesOf, type Change } from './membership.ts';
 import { ChangeQueue } from './queue.ts';
+import { Journal } from './journal.ts';
 import { reasonOf, refusal } from './refusal.ts';
 import type { Standing } from './standing.ts';
 import type { ReplicaEvent } from './state.ts';
@@ -49,11 +51,14 @@ export interface FleetOptions {
  * swapped whole. Joins and leaves go through one queue; healing goes on beside them.
  */
 export class Fleet {
+  /** What has happened to the replicas. */
+  readonly journal: Journal;
   readonly #options: FleetOptions;
   readonly #supervisor: Supervisor;
   readonly #marks: Marks;
   readonly #queue = new ChangeQueue();
   readonly #crew: Crew;
+  readonly #engine: EngineWord;
   /** Members of the add that is under way. */
   readonly #joining = new Map<string, Member>();
   /** Names of an add that has failed, of which the engine may still say that they are members. */
@@ -67,7 +72,6 @@ export class Fleet {
   #knownSinceLook = new Set<string>();
   #looking: Promise<void> | undefined;
   #lookAgain = false;
-  #engineAnswers = true;
   #unwatch: () => void = () => {};
   #closed: Promise<void> | undefined;
 
@@ -87,9 +91,13 @@ export class Fleet {
       look: () => void this.#look(),
       settle: () => this.#marks.settle(),
     });
+    this.journal = new Journal(() => clock.now());
+    const { journal } = this;
+    this.#engine = new EngineWord({ engine: 'the engine', consequence: 'healing waits', log, journal });
     this.#crew = new Crew({
       clock,
       log,
+      journal,
       eject: (member, why) => this.#supervisor.eject(member, why),
       rest: (member) => this.#supervisor.rest(member),
       look: () => void this.#look(),
@@ -137,6 +145,16 @@ export class Fleet {
 
   replicas(): ReplicaView[] {
     return this.#crew.replicas();
+  }
+
+  /** The members, and those that are about to be. */
+  everyone(): ReplicaView[] {
+    return [...this.#crew.replicas(), ...viewsOf(this.#joining.values())];
+  }
+
+  /** Whether the engine answered when it was asked last. */
+  get engineAnswers(): boolean {
+    return this.#engine.answers;
   }
 
   standing(): Standing {
@@ -270,11 +288,11 @@ export class Fleet {
     const member = new Member(spec);
     this.#members.set(spec.name, member);
     this.#nextOrder = Math.max(this.#nextOrder, spec.order + 1);
+    const { runtime, config, clock } = this.#options;
     if (instance.state === 'ended' || instance.address === undefined) {
-      member.state = 'waiting';
+      member.moved('waiting', clock.now(), 'was found ended');
     } else {
-      const { runtime, config } = this.#options;
-      member.state = 'ejected';
+      member.moved('ejected', clock.now(), 'was found running');
       member.began(instance);
       // Off the ring until it answers; half of its chances are gone, so a dead one is replaced soon.
       if (runtime.owns) member.missed = config.heartbeatFailures;
@@ -291,7 +309,7 @@ export class Fleet {
   }
 
   async #join(names: readonly string[]): Promise<void> {
-    const { runtime, log } = this.#options;
+    const { runtime, clock, log } = this.#options;
     // Who takes the name of one of those takes it away from the others.
     await this.#uncommit().catch((error: unknown) => {
       throw this.#refusal(error, 'nothing was added');
@@ -301,6 +319,7 @@ export class Fleet {
       (name, i) => new Member({ name, order: this.#nextOrder + i, join, committed: false }),
     );
     for (const member of members) {
+      member.moved('starting', clock.now(), 'is being added');
       this.#joining.set(member.name, member);
       this.#knownSinceLook.add(member.name);
     }
@@ -494,7 +513,7 @@ export class Fleet {
   }
 
   async #lookOnce(): Promise<void> {
-    const { runtime, log } = this.#options;
+    const { runtime } = this.#options;
     const expected = [...this.#members.values(), ...this.#joining.values()];
     const held = new Map(expected.map((member) => [member, member.instance]));
     this.#knownSinceLook = new Set(expected.map((member) => member.name));
@@ -502,13 +521,10 @@ export class Fleet {
     try {
       found = new Map((await runtime.list()).map((one) => [one.id, one]));
     } catch (error) {
-      if (this.#engineAnswers)
-        log.warn({ why: reasonOf(error) }, 'the engine does not answer: healing waits');
-      this.#engineAnswers = false;
+      this.#engine.failed(error);
       return;
     }
-    if (!this.#engineAnswers) log.info({}, 'the engine answers again');
-    this.#engineAnswers = true;
+    this.#engine.answered();
     for (const [member, instance] of held) {
       // The list is older than an instance that was started while it was read, and tells nothing of it.
       if (instance === undefined || member.instance !== instance) continue;

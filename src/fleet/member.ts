@@ -90,7 +90,14 @@ export class StandingLease extends MemberLease {
 
 /** What the fleet knows of one replica. Only Fleet and Supervisor write it. */
 export class Member {
-  state: ReplicaState = 'starting';
+  #state: ReplicaState = 'starting';
+  /** When it came into that state, by the fleet's clock, and why. */
+  sinceMs = 0;
+  why = '';
+  /** Whether it has never been on the ring. */
+  isNew = true;
+  /** When the heartbeat was sent that is under way, or that it did not answer first of those that it owes. */
+  askedAtMs: number | undefined;
   readonly leases = new Leases();
   /** Those of `leases` that stand for any number of requests. */
   readonly #standing = new Set<StandingLease>();
@@ -127,6 +134,18 @@ export class Member {
 
   get name(): string {
     return this.spec.name;
+  }
+
+  get state(): ReplicaState {
+    return this.#state;
+  }
+
+  /** It comes into a state, by a step of the table or because it is found there. */
+  moved(to: ReplicaState, nowMs: number, why: string): void {
+    this.#state = to;
+    this.sinceMs = nowMs;
+    this.why = why;
+    if (to === 'ready') this.isNew = false;
   }
 
   /** The instance that is looked after; undefined when there is none, or none that lives. */

@@ -239,6 +239,7 @@ export class Supervisor {
     const wasEjected = member.state === 'ejected';
     // Before the heartbeat is sent: a nudge that comes while it is under way asks for the next one.
     member.nudged = false;
+    member.askedAtMs ??= beganMs;
     const address = instance.address as Address;
     const result =
       (await this.#beats.run(() => heartbeat(address, heartbeatPath, this.#deadlineMs, bound), bound)) ??
@@ -255,6 +256,7 @@ export class Supervisor {
     }
     if (result === 'answered') {
       member.missed = 0;
+      member.askedAtMs = undefined;
       if (member.state === 'ejected') {
         if (clock.now() >= member.restsUntilMs) {
           // Its heartbeats were answered while its requests failed: they do not say enough.

@@ -36,6 +36,11 @@ export interface Runtime {
   mark(names: readonly string[], as: Mark): Promise<string[]>;
   /** Asks the replica's instance to end, ends it by force after `graceMs`, and removes it. Gone already is success. */
   stop(name: string, graceMs: number): Promise<void>;
+  /**
+   * Ends the replica's instance by force, and leaves what is left of it to be found: so that it can be seen to heal. Where
+   * nothing runs under that name nothing is done. Undefined where instances can't be reached from here, or are not ours.
+   */
+  kill?(name: string): Promise<void>;
   /** Calls `wake` when something may have changed. Returns the unsubscription. */
   watch(wake: () => void): () => void;
   /** Releases what the runtime itself holds (network, warden, streams); `keep` leaves what instances need to live on. */
@@ -66,6 +71,8 @@ export interface Instance extends InstanceSpec {
   readonly leaving?: 'first' | 'other' | undefined;
   /** Undefined when there is no way to reach it from here. */
   readonly address: Address | undefined;
+  /** When it was started, in Unix ms, where the engine says so. */
+  readonly startedAtMs?: number | undefined;
 }
 
 export interface Address {

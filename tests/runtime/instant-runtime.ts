@@ -46,8 +46,9 @@ export class InstantRuntime implements Runtime {
   }
 
   /** Its instance ends by itself. */
-  kill(name: string): void {
+  kill(name: string): Promise<void> {
     this.#held.delete(name);
     this.#wake();
+    return Promise.resolve();
   }
 }

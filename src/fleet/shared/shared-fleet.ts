@@ -2,10 +2,12 @@ import { digestOf, sourceOf } from '../digest.ts';
 import { Ring } from '../../ring/ring.ts';
 import type { Commons, Roster, Seat } from '../../runtime/roster.ts';
 import type { Instance, Runtime } from '../../runtime/runtime.ts';
-import { Crew, type Follower, type ReplicaView } from '../crew.ts';
+import { Crew, viewsOf, type Follower, type ReplicaView } from '../crew.ts';
 import { eachAtMost } from '../each-at-most.ts';
+import { EngineWord } from '../engine-word.ts';
 import { Unavailable, type FleetError } from '../errors.ts';
 import type { Fleet, FleetOptions } from '../fleet.ts';
+import { Journal } from '../journal.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from '../member.ts';
 import { checkJoin, checkLeave, namesOf, type Change } from '../membership.ts';
 import { ChangeQueue } from '../queue.ts';
@@ -65,9 +67,11 @@ export interface SharedFleetOptions extends FleetOptions {
  * which of them answers is each one's own experience, and only decides where a request goes until its owner is back.
  */
 export class SharedFleet implements Pick<Fleet, keyof Fleet> {
+  readonly journal: Journal;
   readonly #options: SharedFleetOptions;
   readonly #run: string = crypto.randomUUID();
   readonly #crew: Crew;
+  readonly #engine: EngineWord;
   readonly #supervisor: Supervisor;
   readonly #peers: Peers;
   readonly #queue = new ChangeQueue();
@@ -102,7 +106,6 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   #lookAgain = false;
   /** Resolves at the end of the next look. */
   #looked = Promise.withResolvers<void>();
-  #engineAnswers = true;
   #disagreementTold = false;
   #unwatch: () => void = () => {};
   #closed: Promise<void> | undefined;
@@ -128,9 +131,13 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
         isStill: (member, instance) => this.#isStill(member, instance),
       },
     });
+    this.journal = new Journal(() => clock.now());
+    const { journal } = this;
+    this.#engine = new EngineWord({ engine: 'the Swarm', consequence: 'changes wait', log, journal });
     this.#crew = new Crew({
       clock,
       log,
+      journal,
       eject: (member, why) => this.#supervisor.eject(member, why),
       rest: (member) => this.#supervisor.rest(member),
       look: () => void this.#look(),
@@ -197,6 +204,19 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
 
   replicas(): ReplicaView[] {
     return this.#crew.replicas();
+  }
+
+  /** The members, those that are about to be, and those that have left and finish what they have. */
+  everyone(): ReplicaView[] {
+    const outside = [...this.#joining.values(), ...this.#leaving.keys()];
+    return [
+      ...this.#crew.replicas(),
+      ...viewsOf(outside.filter(({ name }) => !this.#crew.members.has(name))),
+    ];
+  }
+
+  get engineAnswers(): boolean {
+    return this.#engine.answers;
   }
 
   standing(): Standing {
@@ -367,6 +387,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       const seats = roster.seats.filter(({ join }) => join === doer.join);
       if (seats.length === 0) return;
       members = seats.map(({ name, order, join }) => new Member({ name, order, join, committed: false }));
+      for (const member of members) member.moved('starting', this.#options.clock.now(), 'is being added');
       for (const member of members) this.#joining.set(member.name, member);
       await eachAtMost(STARTS_AT_ONCE_MAX, members, async (member) => {
         try {
@@ -493,9 +514,10 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     this.#crew.members.set(name, member);
     if (ours) return member;
     const instance = this.#instances.get(name);
-    member.state = 'waiting';
+    const nowMs = this.#options.clock.now();
+    member.moved('waiting', nowMs, 'has no instance yet');
     if (instance !== undefined) {
-      member.state = 'ejected';
+      member.moved('ejected', nowMs, 'joins');
       member.began(instance);
     }
     return member;
@@ -615,14 +637,11 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   }
 
   async #lookWhileAsked(): Promise<void> {
-    const { log } = this.#options;
     try {
       while (this.#lookAgain && !this.#closing.signal.aborted) {
         this.#lookAgain = false;
         await this.#lookOnce().catch((error: unknown) => {
-          if (this.#engineAnswers)
-            log.warn({ why: reasonOf(error) }, 'the Swarm does not answer: changes wait');
-          this.#engineAnswers = false;
+          this.#engine.failed(error);
         });
         this.#tellLooked();
       }
@@ -634,15 +653,14 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
 
   /** Throws EngineGone. */
   async #lookOnce(): Promise<void> {
-    const { runtime, clock, log } = this.#options;
+    const { runtime, clock } = this.#options;
     const changes = this.#changes;
     const askedMs = clock.now();
     const expected = [...this.#crew.members.values(), ...this.#joining.values()];
     const held = new Map(expected.map((member) => [member, member.instance]));
     const found = await runtime.list();
     const roster = await runtime.commons.read();
-    if (!this.#engineAnswers) log.info({}, 'the Swarm answers again');
-    this.#engineAnswers = true;
+    this.#engine.answered();
     if (this.#changes !== changes) {
       this.#lookAgain = true;
       return;

@@ -110,7 +110,8 @@ export class DockerRuntime implements Runtime {
       await call(container.start());
       const info = await call(container.inspect());
       if (signal.aborted) throw new StartFailed('was given up');
-      return { ...spec, id: info.Id, state: 'running', address: this.#address(info) };
+      const startedAtMs = Date.parse(info.State.StartedAt);
+      return { ...spec, id: info.Id, state: 'running', address: this.#address(info), startedAtMs };
     } catch (error) {
       // A member's stays, started or not: it is all that the engine knows of the member.
       if (!spec.committed) await this.#remove(container.id).catch(() => {});
@@ -169,6 +170,12 @@ export class DockerRuntime implements Runtime {
     }
   }
 
+  async kill(name: string): Promise<void> {
+    const running = (await this.#ours(name)).filter(({ instance }) => instance.state !== 'ended');
+    // 409: it has ended meanwhile.
+    for (const { instance } of running) await unlessGone(this.#docker.getContainer(instance.id).kill());
+  }
+
   watch(wake: () => void): () => void {
     return watchEvents(this.#docker, this.#source.cluster, wake);
   }
@@ -212,7 +219,19 @@ export class DockerRuntime implements Runtime {
     const published = info.Ports.find((port) => port.PrivatePort === replicaPort)?.PublicPort;
     const ip = info.NetworkSettings.Networks[network]?.IPAddress;
     const address = this.#reach(ip, published);
-    return [{ container, instance: { name, order, join, ...marked(mark), id: info.Id, state, address } }];
+    // The list does not say when it was started, which is right after it is made.
+    const startedAtMs = info.Created * 1000;
+    const instance: Instance = {
+      name,
+      order,
+      join,
+      ...marked(mark),
+      id: info.Id,
+      state,
+      address,
+      startedAtMs,
+    };
+    return [{ container, instance }];
   }
 
   #address(info: ContainerInspectInfo): Address | undefined {

@@ -102,6 +102,12 @@ export class ProcessRuntime implements Runtime {
     if (this.#children.get(name) === child) this.#children.delete(name);
   }
 
+  kill(name: string): Promise<void> {
+    const child = this.#children.get(name);
+    if (child !== undefined && child.state !== 'ended') this.#signal(child, 'SIGKILL');
+    return Promise.resolve();
+  }
+
   watch(wake: () => void): () => void {
     this.#watchers.add(wake);
     return () => this.#watchers.delete(wake);
@@ -132,7 +138,14 @@ export class ProcessRuntime implements Runtime {
     const { name, order, join } = spec;
     const ended = Promise.withResolvers<void>();
     const child: Child = {
-      instance: { name, order, join, id: `${process_.pid}-${port}`, address: { host: LOOPBACK, port } },
+      instance: {
+        name,
+        order,
+        join,
+        id: `${process_.pid}-${port}`,
+        address: { host: LOOPBACK, port },
+        startedAtMs: Date.now(),
+      },
       process: process_,
       ended: ended.promise,
       mark: spec.committed ? 'member' : 'joining',

@@ -192,6 +192,7 @@ export class SwarmRuntime implements Runtime {
         id: task?.ID ?? service.ID,
         state: task !== undefined && runs(task) ? 'running' : 'ended',
         address: task === undefined ? undefined : this.#address(task, nodes),
+        startedAtMs: task === undefined ? undefined : Date.parse(task.CreatedAt),
       };
     });
   }
@@ -309,7 +310,13 @@ export class SwarmRuntime implements Runtime {
       const why = tasks.map((one) => one.Status?.Err ?? '').findLast((error) => error !== '');
       if (signal.aborted) throw new StartFailed(why === undefined ? 'was given up' : `was given up: ${why}`);
       if (task !== undefined)
-        return { ...spec, id: task.ID, state: 'running', address: this.#address(task, nodes) };
+        return {
+          ...spec,
+          id: task.ID,
+          state: 'running',
+          address: this.#address(task, nodes),
+          startedAtMs: Date.parse(task.CreatedAt),
+        };
       for (const one of tasks.filter(hasFailed)) failed.add(one.ID);
       if (failed.size >= FAILURES_MAX) throw new StartFailed(why ?? `ended ${FAILURES_MAX} times at once`);
       if (tasks.length === 0 && (await found(this.#docker.getService(asked.service).inspect())) === undefined)
