@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { latencyBucket } from '../../src/traffic/latency.ts';
 import { DEPARTED_MAX, NOBODY, Tally, type ReplicaTally } from '../../src/traffic/tally.ts';
 
