@@ -109,8 +109,10 @@ export class Stream {
     this.#tellAt(this.#toldAtMs + Math.max(GAP_MIN_MS, GAP_FACTOR * this.#tookMs));
   }
 
-  /** Ends what is open. */
+  /** Tells what happened last, and ends what is open. */
   close(): void {
+    if (this.#closed) return;
+    this.#tell();
     this.#closed = true;
     this.#unlisten();
     clearTimeout(this.#timer);

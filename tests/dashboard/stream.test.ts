@@ -184,8 +184,11 @@ test('at its end all streams end', async () => {
   const one = rig();
   const page = one.open();
   await page.next();
+  one.journal.record('a', 'left', '');
   one.stream.close();
-  while ((await page.next()) !== undefined);
+  const told = [];
+  for (let next = await page.next(); next !== undefined; next = await page.next()) told.push(...next.events);
+  expect(told).toMatchObject([{ what: 'left' }]);
   expect(one.stream.listeners).toBe(0);
   expect(one.stream.open(null)).toBeUndefined();
 });
