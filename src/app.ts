@@ -13,7 +13,8 @@ import type { Dashboard } from './dashboard/dashboard.ts';
 import { docs } from './docs/swagger.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { Log } from './log.ts';
-import type { MetricsSource } from './metrics/source.ts';
+import { createRegistry } from './metrics/registry.ts';
+import { sourceAround, type MetricsSource } from './metrics/source.ts';
 import { Forwarder, type ForwardConfig } from './traffic/forward.ts';
 import { plainAddress } from './traffic/peer.ts';
 import type { Tally } from './traffic/tally.ts';
@@ -25,6 +26,7 @@ export interface AppOptions {
   readonly log: Log;
   /** Where forwarded requests are counted. */
   readonly tally?: Tally;
+  /** What /metrics tells; undefined: of the ring alone. */
   readonly source?: MetricsSource;
   readonly dashboard?: Pick<Dashboard, 'routes'>;
 }
@@ -57,7 +59,7 @@ const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/dashboard/kill'])
 const DASHBOARD = '/dashboard/';
 
 /** guard → api → docs → forward: one Elysia app behind a check of who may call what. */
-export function createApp({ fleet, config, log, dashboard }: AppOptions): App {
+export function createApp({ fleet, config, log, dashboard, source }: AppOptions): App {
   const peers = new WeakMap<Request, string>();
   const peerOf = (request: Request): string => peers.get(request) ?? '';
   const forwarder = new Forwarder({ claim: (key, except) => fleet.claim(key, except), send, config });
@@ -73,7 +75,7 @@ export function createApp({ fleet, config, log, dashboard }: AppOptions): App {
     .use(mapRequestApi(fleet))
     .use(replicasApi(fleet))
     .use(ringApi(fleet))
-    .use(metricsApi(fleet))
+    .use(metricsApi(createRegistry(source ?? sourceAround(fleet))))
     .use(dashboard?.routes() ?? new Elysia())
     .use(homeApi({ forwarder, peerOf }))
     .use(docs())
