@@ -12,7 +12,17 @@ import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from './member.ts';
 import { Marks } from './marks.ts';
-import { checkJoin, checkLeave, joining, leaving, namesOf, type Change } from './membership.ts';
+import {
+  checkJoin,
+  checkLeave,
+  joining,
+  leaving,
+  namesOf,
+  planned,
+  type Change,
+  type Plan,
+  type Proposal,
+} from './membership.ts';
 import { ChangeQueue } from './queue.ts';
 import { Journal } from './journal.ts';
 import { reasonOf, refusal } from './refusal.ts';
@@ -191,6 +201,12 @@ export class Fleet {
   /** From here on opening, add and remove resolve only when they are in force at the follower, too. Returns the way out. */
   follow(follower: Follower): () => void {
     return this.#crew.follow(follower);
+  }
+
+  /** What a change would come to, by who is in now: one that is under way counts when it is done. Throws FleetError, as making it would. */
+  plan(proposal: Proposal): Plan {
+    const { runtime, config } = this.#options;
+    return planned(this.names(), proposal, { maxReplicas: config.maxReplicas, naming: runtime.naming });
   }
 
   /** Adds replicas; resolves with the members' names once all are ready and on the ring. Throws FleetError; then none was added. */

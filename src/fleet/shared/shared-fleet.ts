@@ -9,7 +9,15 @@ import { Unavailable, type FleetError } from '../errors.ts';
 import type { Fleet, FleetOptions } from '../fleet.ts';
 import { Journal } from '../journal.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from '../member.ts';
-import { checkJoin, checkLeave, namesOf, type Change } from '../membership.ts';
+import {
+  checkJoin,
+  checkLeave,
+  namesOf,
+  planned,
+  type Change,
+  type Plan,
+  type Proposal,
+} from '../membership.ts';
 import { ChangeQueue } from '../queue.ts';
 import { reasonOf, refusal } from '../refusal.ts';
 import type { Standing } from '../standing.ts';
@@ -243,6 +251,12 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
 
   follow(follower: Follower): () => void {
     return this.#crew.follow(follower);
+  }
+
+  /** What a change would come to, by who is in now: one that is under way, here or elsewhere, counts when it is done. Throws FleetError. */
+  plan(proposal: Proposal): Plan {
+    const { runtime, config } = this.#options;
+    return planned(this.names(), proposal, { maxReplicas: config.maxReplicas, naming: runtime.naming });
   }
 
   /** Adds replicas; resolves once all are ready, on the map, and every Ringmaster knows. Throws FleetError; then none was added. */
