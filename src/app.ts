@@ -1,15 +1,17 @@
 import { Elysia } from 'elysia';
 import { failureReply, isUnexpected, Refusal, type Thrown } from './api/errors.ts';
 import { forwardAll } from './api/forward.ts';
-import { checkChange, limitBody } from './api/guard.ts';
+import { checkChange, checkJson, limitBody } from './api/guard.ts';
 import { heartbeatApi } from './api/heartbeat.ts';
 import { homeApi } from './api/home.ts';
 import { mapRequestApi } from './api/map-request.ts';
 import { metricsApi } from './api/metrics.ts';
+import { planApi } from './api/plan.ts';
 import { replicasApi } from './api/replicas.ts';
 import { ringApi } from './api/ring.ts';
 import type { Config } from './config.ts';
 import { docs } from './docs/swagger.ts';
+import { systemClock } from './fleet/clock.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { Log } from './log.ts';
 import { Forwarder, type ForwardConfig } from './traffic/forward.ts';
@@ -17,7 +19,7 @@ import { plainAddress } from './traffic/peer.ts';
 import { send } from './traffic/upstream.ts';
 
 export interface AppOptions {
-  readonly fleet: Pick<Fleet, 'names' | 'add' | 'remove' | 'owner' | 'claim' | 'standing'>;
+  readonly fleet: Pick<Fleet, 'names' | 'plan' | 'add' | 'remove' | 'owner' | 'claim' | 'standing' | 'ring'>;
   readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts'>;
   readonly log: Log;
 }
@@ -35,10 +37,13 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/rep': ['GET', 'HEAD'],
   '/ring': ['GET', 'HEAD'],
   '/metrics': ['GET', 'HEAD'],
+  '/plan': ['POST'],
   '/add': ['POST'],
   '/rm': ['DELETE'],
 };
 const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm']);
+/** Calls with a body that change nothing: open to whoever may read. */
+const QUESTIONS: ReadonlySet<string> = new Set(['/plan']);
 
 /** guard → api → docs → forward: one Elysia app behind a check of who may call what. */
 export function createApp({ fleet, config, log }: AppOptions): App {
@@ -56,6 +61,7 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     .use(heartbeatApi)
     .use(mapRequestApi(fleet))
     .use(replicasApi(fleet))
+    .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
     .use(metricsApi(fleet))
     .use(homeApi({ forwarder, peerOf }))
@@ -80,6 +86,9 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     let request = base;
     if (CHANGES.has(path)) {
       checkChange({ peer, headers: request.headers }, config);
+      request = await limitBody(request);
+    } else if (QUESTIONS.has(path)) {
+      checkJson(request.headers);
       request = await limitBody(request);
     } else if (allowed !== undefined && method === 'HEAD') {
       const full = await app.fetch(new Request(request.url, { headers: request.headers }));
