@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Ring } from '../ring/ring.ts';
 
 /** Of more replicas no page can show the points apart, and to send them takes 8 KB for each. */
-export const DRAWN_REPLICAS_MAX = 256;
+export const POINTS_REPLICAS_MAX = 256;
 
 /** All points of a ring, as the page draws them: what is at one place of both columns belongs together. */
 export interface DrawnPoints {
@@ -14,9 +14,9 @@ export interface DrawnPoints {
   readonly owners: string;
 }
 
-/** The points of the ring; undefined where there are more than {@link DRAWN_REPLICAS_MAX} replicas. O(points). */
+/** The points of the ring; undefined where there are more than {@link POINTS_REPLICAS_MAX} replicas. O(points). */
 export function pointsOf(ring: Ring): DrawnPoints | undefined {
-  if (ring.names.length > DRAWN_REPLICAS_MAX) return undefined;
+  if (ring.names.length > POINTS_REPLICAS_MAX) return undefined;
   const { positions, owners } = ring.columns();
   // Not the arrays' own memory, whose order of bytes is the machine's.
   const positionBytes = Buffer.alloc(positions.length * 4);

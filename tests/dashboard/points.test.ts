@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { DRAWN_REPLICAS_MAX, pointsOf, type DrawnPoints } from '../../src/dashboard/points.ts';
+import { POINTS_REPLICAS_MAX, pointsOf, type DrawnPoints } from '../../src/dashboard/points.ts';
 import { Ring } from '../../src/ring/ring.ts';
 
 /** As a browser reads them, which has no Buffer. */
@@ -17,7 +17,7 @@ function read({ names, positions, owners }: DrawnPoints): [number, string][] {
 const servers = (count: number): string[] => Array.from({ length: count }, (_, i) => `server-${i + 1}`);
 
 describe('the points of a ring, for the page,', () => {
-  test.each([0, 1, 3, 64, DRAWN_REPLICAS_MAX])(
+  test.each([0, 1, 3, 64, POINTS_REPLICAS_MAX])(
     'of %d replicas are those of the ring, in its order',
     (count) => {
       const ring = Ring.of(servers(count));
@@ -45,11 +45,11 @@ describe('the points of a ring, for the page,', () => {
   });
 
   test('are not told of more replicas than can be drawn', () => {
-    expect(pointsOf(Ring.of(servers(DRAWN_REPLICAS_MAX + 1)))).toBeUndefined();
+    expect(pointsOf(Ring.of(servers(POINTS_REPLICAS_MAX + 1)))).toBeUndefined();
   });
 
   test('take up no more than 2.1 MB', () => {
-    const { positions, owners } = pointsOf(Ring.of(servers(DRAWN_REPLICAS_MAX))) as DrawnPoints;
+    const { positions, owners } = pointsOf(Ring.of(servers(POINTS_REPLICAS_MAX))) as DrawnPoints;
     expect(positions.length + owners.length).toBeLessThan(2_100_000);
   });
 });
