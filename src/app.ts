@@ -10,18 +10,25 @@ import { planApi } from './api/plan.ts';
 import { replicasApi } from './api/replicas.ts';
 import { ringApi } from './api/ring.ts';
 import type { Config } from './config.ts';
+import type { Dashboard } from './dashboard/dashboard.ts';
 import { docs } from './docs/swagger.ts';
 import { systemClock } from './fleet/clock.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { Log } from './log.ts';
+import type { MetricsSource } from './metrics/source.ts';
 import { Forwarder, type ForwardConfig } from './traffic/forward.ts';
 import { plainAddress } from './traffic/peer.ts';
+import type { Tally } from './traffic/tally.ts';
 import { send } from './traffic/upstream.ts';
 
 export interface AppOptions {
   readonly fleet: Pick<Fleet, 'names' | 'plan' | 'add' | 'remove' | 'owner' | 'claim' | 'standing' | 'ring'>;
   readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts'>;
   readonly log: Log;
+  /** Where forwarded requests are counted. */
+  readonly tally?: Tally;
+  readonly source?: MetricsSource;
+  readonly dashboard?: Pick<Dashboard, 'routes'>;
 }
 
 /** Answers one request of the control port; `peer` gives the address that its connection comes from. Never throws or rejects. */
@@ -40,13 +47,22 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/plan': ['POST'],
   '/add': ['POST'],
   '/rm': ['DELETE'],
+  '/': ['GET', 'HEAD'],
+  '/dashboard': ['GET', 'HEAD'],
+  // No HEAD: its reply never ends.
+  '/dashboard/stream': ['GET'],
+  '/dashboard/ring': ['GET', 'HEAD'],
+  '/dashboard/probe': ['GET', 'HEAD'],
+  '/dashboard/kill': ['POST'],
 };
-const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm']);
+const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/dashboard/kill']);
 /** Calls with a body that change nothing: open to whoever may read. */
 const QUESTIONS: ReadonlySet<string> = new Set(['/plan']);
+/** All that is below is ours, whatever it is. */
+const DASHBOARD = '/dashboard/';
 
 /** guard → api → docs → forward: one Elysia app behind a check of who may call what. */
-export function createApp({ fleet, config, log }: AppOptions): App {
+export function createApp({ fleet, config, log, dashboard }: AppOptions): App {
   const peers = new WeakMap<Request, string>();
   const peerOf = (request: Request): string => peers.get(request) ?? '';
   const forwarder = new Forwarder({ claim: (key, except) => fleet.claim(key, except), send, config });
@@ -64,6 +80,7 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
     .use(metricsApi(fleet))
+    .use(dashboard?.routes() ?? new Elysia())
     .use(homeApi({ forwarder, peerOf }))
     .use(docs())
     .use(forwardAll({ forwarder, peerOf }));
@@ -77,7 +94,7 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     const { pathname } = url;
     const { method } = base;
     const path = pathname.length > 1 ? pathname.replace(/\/$/, '') : pathname;
-    const allowed = METHODS[path];
+    const allowed = METHODS[path] ?? (path.startsWith(DASHBOARD) ? ['GET', 'HEAD'] : undefined);
     if (allowed?.includes(method) === false)
       throw new Refusal(405, `${path} takes ${allowed.join(' or ')}`, { allow: allowed.join(', ') });
     // One would show a client its own cookies, where a replica obeys (RFC 9110, section 9.3.8), the other is for tunnels.

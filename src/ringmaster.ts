@@ -1,14 +1,21 @@
+import project from '../package.json' with { type: 'json' };
 import { createApp, type App } from './app.ts';
 import type { Config } from './config.ts';
+import { Dashboard } from './dashboard/dashboard.ts';
 import { systemClock } from './fleet/clock.ts';
 import { Fleet, type FleetOptions } from './fleet/fleet.ts';
 import { httpHeartbeat } from './fleet/heartbeat.ts';
 import { askPeer } from './fleet/shared/ask-peer.ts';
 import { SharedFleet, type SharedFleetOptions } from './fleet/shared/shared-fleet.ts';
 import type { Log } from './log.ts';
+import type { MetricsSource } from './metrics/source.ts';
 import { portRefused } from './port.ts';
 import { openRuntime } from './runtime/choose.ts';
+import { EngineMeter, metered } from './runtime/meter.ts';
 import type { Runtime } from './runtime/runtime.ts';
+import { NO_CLIENTS } from './traffic/clients.ts';
+import { LoopDelay } from './traffic/loop-delay.ts';
+import { Tally } from './traffic/tally.ts';
 import type { Traffic } from './traffic/traffic.ts';
 
 /** Alone with its replicas, or sharing them. */
@@ -33,7 +40,12 @@ export interface Surroundings {
   /** Where the control port listens, also where configuration let the kernel choose. */
   readonly port: number;
   /** Opens the traffic plane, where the platform has one. */
-  readonly openTraffic?: (config: Config, fleet: AnyFleet, log: Log) => Promise<Traffic | undefined>;
+  readonly openTraffic?: (
+    config: Config,
+    fleet: AnyFleet,
+    log: Log,
+    tally: Tally,
+  ) => Promise<Traffic | undefined>;
 }
 
 /** For a runtime that is being opened, which can't be called off: an image that is being built may take minutes. */
@@ -48,20 +60,44 @@ export async function openRingmaster(
   log: Log,
   { stopping, forced, port, openTraffic }: Surroundings,
 ): Promise<Ringmaster> {
-  const runtime = await unlessStopped(openRuntime(config, port, log), stopping);
+  const opened = await unlessStopped(openRuntime(config, port, log), stopping);
+  const engine = new EngineMeter();
+  const runtime = metered(opened, engine);
   if (config.onExit === 'keep' && !runtime.durable)
     log.warn(
       {},
       `ON_EXIT=keep has no effect: ${runtime.owns ? 'local processes end with Ringmaster' : 'servers that it does not own live on in any case, and the next start has those of UPSTREAMS'}`,
     );
   const fleet = fleetOf({ runtime, clock: systemClock, heartbeat: httpHeartbeat, log, config }, port);
+  const tallies = { traffic: new Tally(), control: new Tally() };
   let traffic: Traffic | undefined;
+  const loop = new LoopDelay();
+  const unwatchLoop = loop.watch();
+  const source: MetricsSource = {
+    tallies,
+    fleet,
+    engine,
+    clients: () => traffic?.clients() ?? NO_CLIENTS,
+    loops: () => new Map([['main', loop], ...(traffic?.loops() ?? [])]),
+    startedAtMs: Math.round(Date.now() - performance.now()),
+    version: project.version,
+    runtime: runtime.kind,
+  };
+  const dashboard = new Dashboard({
+    source,
+    config,
+    trafficPort: () => traffic?.port,
+    kill: runtime.kill === undefined ? undefined : async (name) => runtime.kill?.(name),
+    log,
+  });
   const closeAll = async (keep: boolean): Promise<void> => {
     const limit = AbortSignal.any([forced, AbortSignal.timeout(config.drainTimeoutMs)]);
     traffic?.stop();
     await fleet.close(keep);
     await traffic?.emptied(limit);
     await traffic?.close();
+    dashboard.close();
+    unwatchLoop();
   };
   const close = (): Promise<void> => closeAll(config.onExit === 'keep');
   stopping.addEventListener('abort', close);
@@ -69,7 +105,7 @@ export async function openRingmaster(
   try {
     stopping.throwIfAborted();
     // Before any replica is started: a port that is taken stops the start.
-    traffic = await openTraffic?.(config, fleet, log).catch((error: unknown) => {
+    traffic = await openTraffic?.(config, fleet, log, tallies.traffic).catch((error: unknown) => {
       if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) throw error;
       const { host, trafficPort: port = 0 } = config;
       throw portRefused({ variable: 'TRAFFIC_PORT', host, port }, error);
@@ -85,7 +121,7 @@ export async function openRingmaster(
     stopping.removeEventListener('abort', close);
   }
   return {
-    app: createApp({ fleet, config, log }),
+    app: createApp({ fleet, config, log, tally: tallies.control, source, dashboard }),
     runtime: runtime.kind,
     fleet,
     trafficPort: traffic?.port,

@@ -44,6 +44,8 @@ const OURS: ReadonlySet<string> = new Set([
   'TRAFFIC_PORT',
   'UPSTREAMS',
   'WORKERS',
+  'CHAOS',
+  'ACCESS_LOG',
 ]);
 
 export type Environment = Readonly<Record<string, string>>;

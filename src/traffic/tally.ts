@@ -7,6 +7,8 @@ export type Plane = 'traffic' | 'control';
 export const NOBODY = '';
 /** What a client that went away before it had its reply is counted as; no server sends it. */
 export const CLIENT_GONE = 499;
+/** Statuses from here on say that the server has failed (RFC 9110, section 15.6). */
+const ERRORS_FROM = 500;
 /** A status has three digits. */
 const STATUSES = 1000;
 /** Replicas that are gone and are told of even so: whoever reads counts now and then has to see the last of them. */
@@ -19,24 +21,31 @@ export class ReplicaTally {
   /** Of those that were answered, how long it took from the request's head to the reply's last byte; see latencyBucket. */
   readonly latency = new Float64Array(LATENCY_BUCKETS);
   latencySumMs = 0;
+  /** The sum of `codes`. */
+  requests = 0;
+  /** Of those, the ones that ended in 500 or more, or whose reply broke off. */
+  errors = 0;
   /** Attempts here that failed, and after which another replica was asked. */
   retries = 0;
   /** Requests that it answered after another had been asked. */
   failovers = 0;
+  /** Replies that broke off after their head had been passed on; of those, too, the status is counted. */
+  broken = 0;
   /** Whether something was counted since it was last cleared. */
   changed = false;
 
   /** A request is over: `tookMs` from its head on. */
   answered(code: number, tookMs: number): void {
-    (this.codes[code] as number)++;
     (this.latency[latencyBucket(tookMs)] as number)++;
     this.latencySumMs += tookMs;
-    this.changed = true;
+    this.counted(code);
   }
 
   /** A request is over that has no latency to speak of: a tunnel, or one whose client is gone. */
   counted(code: number): void {
     (this.codes[code] as number)++;
+    this.requests++;
+    if (code >= ERRORS_FROM) this.errors++;
     this.changed = true;
   }
 
@@ -50,12 +59,21 @@ export class ReplicaTally {
     this.changed = true;
   }
 
+  brokeOff(code: number): void {
+    this.broken++;
+    if (code < ERRORS_FROM) this.errors++;
+    this.counted(code);
+  }
+
   clear(): void {
     this.codes.fill(0);
     this.latency.fill(0);
     this.latencySumMs = 0;
+    this.requests = 0;
+    this.errors = 0;
     this.retries = 0;
     this.failovers = 0;
+    this.broken = 0;
     this.changed = false;
   }
 }
@@ -68,6 +86,8 @@ export interface TallyReport {
   readonly latencySumMs: number;
   readonly retries: number;
   readonly failovers: number;
+  readonly broken: number;
+  readonly errors: number;
 }
 
 /** What is counted of all requests of one plane, by replica. Each process that sends requests has its own. */
@@ -83,6 +103,11 @@ export class Tally {
       this.#byReplica.set(replica, tally);
     }
     return tally;
+  }
+
+  /** Of that replica, where anything of it was counted. */
+  find(replica: string): ReplicaTally | undefined {
+    return this.#byReplica.get(replica);
   }
 
   entries(): IterableIterator<[replica: string, tally: ReplicaTally]> {
@@ -106,10 +131,14 @@ export class Tally {
   report(): TallyReport[] {
     const reports: TallyReport[] = [];
     for (const [replica, tally] of this.#byReplica) {
-      if (!tally.changed) continue;
-      const { latencySumMs, retries, failovers } = tally;
+      if (!tally.changed) {
+        // It has nothing to tell, and may be of one that is no more.
+        this.#byReplica.delete(replica);
+        continue;
+      }
+      const { latencySumMs, retries, failovers, broken, errors } = tally;
       const [codes, latency] = [pairsOf(tally.codes), pairsOf(tally.latency)];
-      reports.push({ replica, codes, latency, latencySumMs, retries, failovers });
+      reports.push({ replica, codes, latency, latencySumMs, retries, failovers, broken, errors });
       tally.clear();
     }
     return reports;
@@ -117,13 +146,18 @@ export class Tally {
 
   /** Counts what a worker has counted. */
   apply(reports: readonly TallyReport[]): void {
-    for (const { replica, codes, latency, latencySumMs, retries, failovers } of reports) {
+    for (const { replica, codes, latency, latencySumMs, retries, failovers, broken, errors } of reports) {
       const tally = this.of(replica);
-      for (const [code, requests] of codes) (tally.codes[code] as number) += requests;
+      for (const [code, requests] of codes) {
+        (tally.codes[code] as number) += requests;
+        tally.requests += requests;
+      }
+      tally.errors += errors;
       for (const [bucket, requests] of latency) (tally.latency[bucket] as number) += requests;
       tally.latencySumMs += latencySumMs;
       tally.retries += retries;
       tally.failovers += failovers;
+      tally.broken += broken;
       tally.changed = true;
     }
   }

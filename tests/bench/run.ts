@@ -11,9 +11,11 @@ import { takePace, type Pace } from './pace.ts';
 import { benchRelay } from './relay.ts';
 import { type BenchReport, textOf } from './report.ts';
 import { benchRing } from './ring.ts';
+import { benchWatched } from './watched.ts';
 
 const benches: Readonly<Record<string, (pace: Pace) => BenchReport | Promise<BenchReport>>> = {
   relay: benchRelay,
+  watched: benchWatched,
   'map-request': benchMapRequest,
   ring: benchRing,
   'ring-growth': benchRingGrowth,

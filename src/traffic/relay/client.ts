@@ -5,6 +5,8 @@ import type { RequestHead } from '../http1/request-head.ts';
 import type { RelayContext } from './context.ts';
 import { Exchange } from './exchange.ts';
 import type { KnownRequest } from './known-heads.ts';
+import type { ClientCounts } from '../clients.ts';
+import { NOBODY } from '../tally.ts';
 import { optionsReply, refusal } from './refusal.ts';
 import type { Sender } from './request-fields.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -63,6 +65,13 @@ export class ClientConnection extends Wire {
     return this.#ended && this.#ahead === undefined;
   }
 
+  /** What the connection is there for just now. */
+  get use(): keyof ClientCounts {
+    if (this.#phase === 'tunnel') return 'tunnel';
+    if (this.#phase === 'lingering') return 'closing';
+    return this.#exchange !== undefined || this.#headBegan ? 'active' : 'idle';
+  }
+
   // ---- from the socket
 
   onData(received: Buffer): void {
@@ -113,7 +122,7 @@ export class ClientConnection extends Wire {
     else if (this.#exchange !== undefined) this.#exchange.onDeadline();
     // Not reset: the kernel may still hold the end of the reply.
     else if (this.#phase === 'lingering' || this.blocked) this.close();
-    else if (this.#headBegan) this.refuse(408, 'The head of the request did not come in time', '', false);
+    else if (this.#headBegan) this.#refuseHead(408, 'The head of the request did not come in time');
     else this.#linger();
   }
 
@@ -173,6 +182,12 @@ export class ClientConnection extends Wire {
     const reply = refusal(status, message, { head: method === 'HEAD', close, date: this.#context.date });
     this.send(reply, 0, reply.length);
     this.exchangeOver(!close);
+  }
+
+  /** Answers what was never a request that a replica could have had. */
+  #refuseHead(status: number, message: string, method = ''): void {
+    this.#context.tally.of(NOBODY).counted(status);
+    this.refuse(status, message, method, false);
   }
 
   becomesTunnel(tunnel: Tunnel): void {
@@ -235,8 +250,7 @@ export class ClientConnection extends Wire {
   /** The client will send no more: what there is, is all. */
   #readLast(): void {
     if (this.#exchange === undefined) {
-      if (this.#headBegan)
-        this.refuse(400, 'The connection was closed before the head was complete', '', false);
+      if (this.#headBegan) this.#refuseHead(400, 'The connection was closed before the head was complete');
       else if (this.#ahead === undefined) this.finish();
     } else if (!this.#exchange.requestDone && this.#ahead === undefined) this.#exchange.requestCutShort();
   }
@@ -273,7 +287,7 @@ export class ClientConnection extends Wire {
     if (result instanceof Flaw) {
       this.#context.log.debug({ peer: this.sender.address, why: result.message }, 'request refused');
       const method = typeof fieldsAt === 'number' ? requestHead.method : '';
-      this.refuse(result.status, result.message, method, false);
+      this.#refuseHead(result.status, result.message, method);
       return -1;
     }
     if (requestHead.maxForwards === 0) {
@@ -289,6 +303,7 @@ export class ClientConnection extends Wire {
   /** Answers a request that may not be forwarded any further (RFC 9110, section 7.6.2). */
   #answerOptions({ persistent, framing }: RequestHead): void {
     const goesOn = persistent && framing === 'none' && !this.#context.stopping;
+    this.#context.tally.of(NOBODY).counted(200);
     const reply = optionsReply(this.#context.date, !goesOn);
     this.send(reply, 0, reply.length);
     this.exchangeOver(goesOn);

@@ -5,6 +5,7 @@ import { latin1 } from '../http1/bytes.ts';
 import { ReplyHead } from '../http1/reply-head.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import { keyOf, queryValue, queryValueAt, queryValueEnd, type Keyed } from '../key.ts';
+import type { Tally } from '../tally.ts';
 import { Trust } from '../trust.ts';
 import { RetryBudget } from '../budget.ts';
 import { Deadlines } from './deadlines.ts';
@@ -22,6 +23,7 @@ export interface ContextOptions {
   readonly claim: (key: string, except?: ReadonlySet<string>) => Lease | undefined;
   readonly config: RelayConfig;
   readonly log: Log;
+  readonly tally: Tally;
   readonly dial: Dial;
   /** Connections to replicas that there are descriptors for. */
   readonly upstreamsMax: number;
@@ -65,6 +67,7 @@ export class RelayContext {
   readonly claim: ContextOptions['claim'];
   readonly config: RelayConfig;
   readonly log: Log;
+  readonly tally: Tally;
   readonly requestHead: RequestHead;
   readonly replyHead: ReplyHead;
   readonly scratch = new Scratch();
@@ -84,10 +87,11 @@ export class RelayContext {
   #date = '';
   #dateField: Uint8Array = new Uint8Array();
 
-  constructor({ claim, config, log, dial, upstreamsMax }: ContextOptions) {
+  constructor({ claim, config, log, tally, dial, upstreamsMax }: ContextOptions) {
     this.claim = claim;
     this.config = config;
     this.log = log;
+    this.tally = tally;
     this.requestHead = new RequestHead(config);
     this.replyHead = new ReplyHead(config);
     this.budget = new RetryBudget(this.deadlines.nowMs);

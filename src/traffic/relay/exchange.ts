@@ -25,6 +25,7 @@ import { keptRequestId, writeRequestHead } from './request-fields.ts';
 import { KeptId, type MadeId, type RequestId } from './request-id.ts';
 import { Tunnel } from './tunnel.ts';
 import { SecondOpinion } from './second-opinion.ts';
+import { CLIENT_GONE, NOBODY, type ReplicaTally } from '../tally.ts';
 import type { Parting, Upstream, UpstreamUser } from './upstream.ts';
 
 /** The piece that a head came in is held as long as the exchange lasts; of a larger one the head alone. */
@@ -86,7 +87,9 @@ export class Exchange implements UpstreamUser {
   #stale = false;
   #resent = false;
 
+  /** By the clock of the deadlines, and to the microsecond. */
   readonly #beganMs: number;
+  readonly #headAtMs = performance.now();
   /** Undefined where the request has none. */
   readonly #body: RequestBody | undefined;
   /** Whether the client waits for a 100 before it sends its body. */
@@ -102,6 +105,9 @@ export class Exchange implements UpstreamUser {
   #clientPersists = false;
   /** Whether the reply, once it is whole, speaks for the replica. */
   #answers = false;
+  /** Of the reply that the client gets. */
+  #status = 0;
+  #counted = false;
 
   constructor(
     context: RelayContext,
@@ -195,6 +201,7 @@ export class Exchange implements UpstreamUser {
   clientGone(): void {
     if (this.#phase === 'over') return;
     this.#phase = 'over';
+    if (this.#countsNow()) this.#tallyOf(this.#place?.lease.replica).counted(CLIENT_GONE);
     this.#letGo('cut');
   }
 
@@ -342,6 +349,7 @@ export class Exchange implements UpstreamUser {
     }
     upstream?.leave('cut');
     place.release();
+    this.#tallyOf(place.lease.replica).retried();
     this.#attempts.compare(place.lease, verdict);
     this.#stale = false;
     this.#connect(next);
@@ -470,6 +478,7 @@ export class Exchange implements UpstreamUser {
         const verdict = verdictOf(status, retryAfter);
         if (verdict !== 'answers' && this.#asksAnother(verdict)) return;
         this.#answers = verdict === 'answers';
+        this.#status = status;
         this.#attempts?.answered(status);
         return this.#replyBegins(bytes, end);
       }
@@ -532,6 +541,7 @@ export class Exchange implements UpstreamUser {
     this.#place?.replied(this.#context.deadlines.nowMs);
     // A failing reply is never noted.
     this.#answers = true;
+    this.#status = known.status;
     this.#attempts?.answered(known.status);
     this.#beginReply(known, NONE);
     this.#clientPersists = true;
@@ -576,6 +586,7 @@ export class Exchange implements UpstreamUser {
   /** The reply is whole. `clean`: not a byte came after it. */
   #replyEnds(clean: boolean): void {
     this.#answered();
+    this.#countReply();
     // A client that waits for a 100 was just told not to send its body (RFC 9110, section 10.1.1).
     if (!this.requestDone && !this.#awaitsContinue && clean && this.#replicaPersists) {
       // The replica has not said that it wants no more, and may well need it.
@@ -598,6 +609,7 @@ export class Exchange implements UpstreamUser {
     const { lease } = place;
     place.replied(this.#context.deadlines.nowMs);
     lease.answered();
+    if (this.#countsNow()) this.#tallyOf(lease.replica).counted(SWITCHING_PROTOCOLS);
     scratch.reset();
     writeReplyHead(scratch, replyHead, this.#frame(false, 'none'));
     this.#client.send(scratch.bytes, 0, scratch.length);
@@ -625,7 +637,7 @@ export class Exchange implements UpstreamUser {
     // Nothing of it has reached the client, but for interim replies.
     if (this.#interim === 0 && isIdempotent(this.method)) return this.#failed('broken');
     lease?.failed();
-    this.#refuse(502, `Replica ${lease?.replica ?? ''} did not send a valid reply`);
+    this.#refuse(502, `Replica ${lease?.replica ?? ''} did not send a valid reply`, lease?.replica);
   }
 
   #died(): void {
@@ -665,7 +677,7 @@ export class Exchange implements UpstreamUser {
     if (this.#phase === 'over') return;
     if (this.#phase === 'rest') this.#close('cut');
     else if (this.#phase === 'body') this.#break();
-    else this.#refuse(502, 'The replica had to leave before it answered');
+    else this.#refuse(502, 'The replica had to leave before it answered', this.#place?.lease.replica);
   }
 
   /** This attempt brought no reply. The next replica is asked, where that can do no harm. */
@@ -687,15 +699,21 @@ export class Exchange implements UpstreamUser {
       else lease.suspect();
     }
     if (this.#attempts.mayGoOn(this.#asked, budget, deadlines.nowMs)) {
+      this.#tallyOf(lease.replica).retried();
       if (this.#claim() && this.#reused) this.connected();
       return;
     }
-    this.#refuse(this.#attempts.status, `Replica ${lease.replica} did not answer this request`);
+    this.#refuse(
+      this.#attempts.status,
+      `Replica ${lease.replica} did not answer this request`,
+      lease.replica,
+    );
   }
 
-  /** Answers with an error of our own, where no byte of a reply was sent. */
-  #refuse(status: number, message: string): void {
+  /** Answers with an error of our own, where no byte of a reply was sent. `replica`: whose fault it is. */
+  #refuse(status: number, message: string, replica?: string): void {
     this.#phase = 'over';
+    if (this.#countsNow()) this.#tallyOf(replica).answered(status, performance.now() - this.#headAtMs);
     this.#letGo('cut');
     const goesOn = this.#persistent && this.requestDone && status !== 400 && status !== 408;
     this.#client.refuse(status, message, this.method, goesOn);
@@ -704,6 +722,7 @@ export class Exchange implements UpstreamUser {
   /** Ends a reply that can't be completed, so that the client sees that it is not (RFC 9112, section 8). */
   #break(): void {
     this.#phase = 'over';
+    if (this.#countsNow()) this.#tallyOf(this.#place?.lease.replica).brokeOff(this.#status);
     this.#letGo('cut');
     this.#client.cut();
   }
@@ -713,6 +732,26 @@ export class Exchange implements UpstreamUser {
     this.#phase = 'over';
     this.#letGo(way);
     this.#client.exchangeOver(false);
+  }
+
+  /** Whether it is to be counted, which it is once: a reply may be whole before its request is. */
+  #countsNow(): boolean {
+    if (this.#counted) return false;
+    this.#counted = true;
+    return true;
+  }
+
+  #tallyOf(replica: string | undefined): ReplicaTally {
+    return this.#context.tally.of(replica ?? NOBODY);
+  }
+
+  /** The client has, or is being sent, the whole of the reply. */
+  #countReply(): void {
+    const replica = this.#place?.lease.replica ?? NOBODY;
+    if (!this.#countsNow()) return;
+    const tally = this.#context.tally.of(replica);
+    tally.answered(this.#status, performance.now() - this.#headAtMs);
+    if (this.#attempts?.tried.has(replica) === false) tally.failedOver();
   }
 
   /** Lets the connection and the replica go. */

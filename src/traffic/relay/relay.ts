@@ -1,7 +1,9 @@
 import type { Lease } from '../../fleet/member.ts';
 import type { Log } from '../../log.ts';
 import type { Address } from '../../runtime/runtime.ts';
+import { NO_CLIENTS, type ClientCounts } from '../clients.ts';
 import { plainAddress } from '../peer.ts';
+import { NOBODY, type Tally } from '../tally.ts';
 import { ClientConnection } from './client.ts';
 import { RelayContext, type RelayConfig } from './context.ts';
 import { descriptorLimit, descriptorShares } from './descriptors.ts';
@@ -23,12 +25,16 @@ export interface RelayOptions {
   readonly claim: (key: string, except?: ReadonlySet<string>) => Lease | undefined;
   readonly config: RelayConfig;
   readonly log: Log;
+  /** Where requests are counted. */
+  readonly tally: Tally;
 }
 
 export interface Relay {
   readonly port: number;
   /** Clients that are connected. */
   readonly connections: number;
+  /** The same by what they are there for; looks at each. */
+  clients(): ClientCounts;
   /** Accepts no more: idle connections are closed, the others after the reply that is under way. */
   stop(): void;
   /** Cuts what is left. */
@@ -36,7 +42,7 @@ export interface Relay {
 }
 
 /** Opens the traffic plane on one port. Throws what the listener throws, such as an error with code EADDRINUSE. */
-export function openRelay({ host, port, shared, claim, config, log }: RelayOptions): Relay {
+export function openRelay({ host, port, shared, claim, config, log, tally }: RelayOptions): Relay {
   // A bug in one exchange must not end those of all others, nor go on with a connection of which nobody knows the state.
   const bug = (socket: { terminate(): void }, error: unknown): void => {
     log.error({ err: error }, 'a bug in the relay: the connection is cut');
@@ -90,7 +96,7 @@ export function openRelay({ host, port, shared, claim, config, log }: RelayOptio
 
   const descriptors = descriptorLimit();
   const { clientsMax, upstreamsMax } = descriptorShares(descriptors, config.connectionsMax);
-  const context = new RelayContext({ claim, config, log, dial, upstreamsMax });
+  const context = new RelayContext({ claim, config, log, tally, dial, upstreamsMax });
   const { clients } = context;
 
   // bun-types does not know of reusePort for a listener.
@@ -101,6 +107,7 @@ export function openRelay({ host, port, shared, claim, config, log }: RelayOptio
       binaryType: 'buffer',
       open(socket) {
         if (clients.size >= clientsMax || context.stopping) {
+          tally.of(NOBODY).counted(503);
           const reply = refusal(503, 'Too many connections: ask again', {
             head: false,
             close: true,
@@ -144,6 +151,11 @@ export function openRelay({ host, port, shared, claim, config, log }: RelayOptio
     port: listener.port,
     get connections() {
       return clients.size;
+    },
+    clients() {
+      const counts = { ...NO_CLIENTS };
+      for (const { use } of clients) counts[use]++;
+      return counts;
     },
     stop() {
       context.stopping = true;

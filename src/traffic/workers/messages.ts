@@ -1,5 +1,8 @@
 import type { Config } from '../../config.ts';
 import type { News } from '../../fleet/leases.ts';
+import type { ClientCounts } from '../clients.ts';
+import type { LoopDelayReport } from '../loop-delay.ts';
+import type { TallyReport } from '../tally.ts';
 import type { RelayConfig } from '../relay/context.ts';
 import type { RingCopy } from './ring-copy.ts';
 
@@ -36,8 +39,17 @@ export type StayReport =
   /** Requests in flight, for each stay where their number has changed. */
   | { readonly type: 'inFlight'; readonly requests: readonly (readonly [stay: string, requests: number])[] };
 
+/** What a worker has counted since it last said so. */
+export interface CountsReport {
+  readonly type: 'counts';
+  readonly tally: readonly TallyReport[];
+  readonly clients: ClientCounts;
+  readonly loop: LoopDelayReport;
+}
+
 export type Report =
   | StayReport
+  | CountsReport
   /** It runs, and waits for its `open`. */
   | { readonly type: 'hello' }
   | { readonly type: 'listening' }

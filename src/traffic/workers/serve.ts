@@ -1,11 +1,15 @@
 import type { Lease } from '../../fleet/member.ts';
 import { openLog, silentLog } from '../../log.ts';
+import { LoopDelay } from '../loop-delay.ts';
+import { Tally } from '../tally.ts';
 import type { Relay, RelayOptions } from '../relay/relay.ts';
 import type { Order, Report } from './messages.ts';
 import { FleetMirror } from './mirror.ts';
 
 /** How often it is reported how much is in flight, where that has changed. */
 const FLUSH_INTERVAL_MS = 100;
+/** How often it is reported what was counted. */
+const COUNTS_INTERVAL_MS = 500;
 
 /** As openRelay; tests bring their own. */
 export type OpenRelay = (options: RelayOptions) => Relay;
@@ -16,12 +20,16 @@ export function serve(open: OpenRelay): void {
   let log = silentLog;
   let relay: Relay | undefined;
   let connections = 0;
+  const tally = new Tally();
+  const loop = new LoopDelay();
 
   // Ctrl-C reaches every process of the terminal; the one that drains says when this one ends.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
   process.on('disconnect', () => process.exit());
   process.on('message', (order: Order) => obey(order));
   setInterval(flush, FLUSH_INTERVAL_MS);
+  setInterval(tellCounts, COUNTS_INTERVAL_MS);
+  loop.watch();
   report({ type: 'hello' });
 
   function report(one: Report): void {
@@ -54,12 +62,17 @@ export function serve(open: OpenRelay): void {
     try {
       const claim = (key: string, except?: ReadonlySet<string>): Lease | undefined =>
         mirror.claim(key, except);
-      relay = open({ host, port, shared: true, claim, config, log });
+      relay = open({ host, port, shared: true, claim, config, log, tally });
       report({ type: 'listening' });
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       report({ type: 'refused', code, message });
     }
+  }
+
+  function tellCounts(): void {
+    if (relay === undefined) return;
+    report({ type: 'counts', tally: tally.report(), clients: relay.clients(), loop: loop.report() });
   }
 
   function flush(): void {

@@ -3,7 +3,8 @@ import type { Config } from '../../config.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import type { Log } from '../../log.ts';
 import type { RelayConfig } from '../relay/context.ts';
-import type { Order, Report } from './messages.ts';
+import { NO_CLIENTS, type ClientCounts } from '../clients.ts';
+import type { CountsReport, Order, Report } from './messages.ts';
 import { relayConfig } from './relay-config.ts';
 import type { RingCopy } from './ring-copy.ts';
 import { StandingLeases } from './standing.ts';
@@ -31,6 +32,8 @@ export interface WorkerProcessOptions {
   readonly log: Log;
   /** The copy of the ring to begin with; asked when the worker is there to be told. */
   readonly ring: () => RingCopy;
+  /** Told what the worker has counted since it was last told. */
+  readonly counted: (report: CountsReport) => void;
 }
 
 /** A worker did not get as far as to listen, for a reason of its own; the log has what it said. */
@@ -68,6 +71,7 @@ export class WorkerProcess {
   #showTimer: Timer | undefined;
   readonly #askTimer: Timer;
   #connections = 0;
+  #clients = NO_CLIENTS;
 
   constructor(options: WorkerProcessOptions) {
     this.#options = options;
@@ -106,6 +110,11 @@ export class WorkerProcess {
   /** Clients connected, as it reported last. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** The same by what they are there for. */
+  get clients(): ClientCounts {
+    return this.#clients;
   }
 
   /** Sends it a copy of the ring, with no await since the ring became that. One that starts asks for its own. */
@@ -157,6 +166,9 @@ export class WorkerProcess {
       case 'connections':
         this.#connections = report.connections;
         return;
+      case 'counts':
+        this.#clients = report.clients;
+        return this.#options.counted(report);
       case 'shows':
         return this.#shows(report.version);
       default:
@@ -221,6 +233,7 @@ export class WorkerProcess {
     clearTimeout(this.#showTimer);
     clearInterval(this.#askTimer);
     this.#connections = 0;
+    this.#clients = NO_CLIENTS;
     this.#leases.releaseAll();
     for (const { resolve } of this.#waiting) resolve();
     this.#waiting.length = 0;

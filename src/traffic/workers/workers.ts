@@ -5,7 +5,11 @@ import { systemClock } from '../../fleet/clock.ts';
 import type { ReadyReplica } from '../../fleet/crew.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import type { Log } from '../../log.ts';
+import { sumOfClients, type ClientCounts } from '../clients.ts';
+import { LoopDelay } from '../loop-delay.ts';
 import type { RelayConfig } from '../relay/context.ts';
+import type { Tally } from '../tally.ts';
+import type { CountsReport } from './messages.ts';
 import { portToShare } from './port.ts';
 import { EMPTY_RING, nextCopy } from './ring-copy.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -25,6 +29,8 @@ export interface WorkersOptions {
   readonly fleet: Pick<Fleet, 'follow' | 'hold'>;
   readonly config: RelayConfig & Pick<Config, 'logLevel'>;
   readonly log: Log;
+  /** Where what they count comes together. */
+  readonly tally: Tally;
   /** Path of the program that each runs. */
   readonly program?: string;
 }
@@ -52,6 +58,7 @@ export class Workers {
   readonly #running: WorkerProcess[] = [];
   readonly #kept: Promise<void>[] = [];
   readonly #unfollow: () => void;
+  readonly #loops = new Map<string, LoopDelay>();
   #ring = EMPTY_RING;
 
   constructor(options: WorkersOptions) {
@@ -70,6 +77,16 @@ export class Workers {
   /** Clients connected to any of them. */
   get connections(): number {
     return this.#running.reduce((sum, worker) => sum + worker.connections, 0);
+  }
+
+  /** The same by what they are there for, as told last. */
+  clients(): ClientCounts {
+    return sumOfClients(this.#running.map((worker) => worker.clients));
+  }
+
+  /** How long what is due waits in each, whichever process is in its place. */
+  loops(): ReadonlyMap<string, LoopDelay> {
+    return this.#loops;
   }
 
   /** Ids of the processes that run. */
@@ -108,7 +125,20 @@ export class Workers {
   }
 
   #start(i: number): WorkerProcess {
-    return new WorkerProcess({ ...this.#options, port: this.port, worker: i + 1, ring: () => this.#ring });
+    const worker = i + 1;
+    const loop = this.#loops.get(`worker-${worker}`) ?? new LoopDelay();
+    this.#loops.set(`worker-${worker}`, loop);
+    const counted = (report: CountsReport): void => {
+      this.#options.tally.apply(report.tally);
+      loop.apply(report.loop);
+    };
+    return new WorkerProcess({
+      ...this.#options,
+      port: this.port,
+      worker,
+      ring: () => this.#ring,
+      counted,
+    });
   }
 
   /** Sees to it that there is a worker in the place of each that ends, until they are stopped. */

@@ -7,6 +7,7 @@ import { CountedLease } from '../balancer.ts';
 import { Client, type Reply } from './client.ts';
 import { echo, RecordingUpstream, type Exchange, type Script } from './recording-upstream.ts';
 import { Rig, type RigOptions } from './rig.ts';
+import { Tally } from '../../../src/traffic/tally.ts';
 
 const LOCAL = '127.0.0.1';
 
@@ -337,6 +338,7 @@ test('a replica that comes back under another name, where it was, is called by t
     port: 0,
     shared: false,
     log: silentLog,
+    tally: new Tally(),
     config: parseConfig({}),
     claim: () => {
       const replica = names[leases.length < 3 ? 0 : 1] as string;

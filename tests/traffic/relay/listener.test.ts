@@ -6,6 +6,7 @@ import { openRelay } from '../../../src/traffic/relay/relay.ts';
 import { Client, until, within } from './client.ts';
 import { named } from './recording-upstream.ts';
 import { Rig } from './rig.ts';
+import { Tally } from '../../../src/traffic/tally.ts';
 
 const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
@@ -28,6 +29,7 @@ describe('the listener', () => {
       log: silentLog,
       config: parseConfig({}),
       claim: () => undefined,
+      tally: new Tally(),
     });
 
   test('a port in use is refused by name', async () => {
@@ -44,7 +46,16 @@ describe('the listener', () => {
     const said: unknown[] = [];
     const log = { ...silentLog, info: (fields: object) => void said.push(fields) };
     const config = { ...parseConfig({}), connectionsMax: CONNECTIONS_MAX };
-    openRelay({ host: '127.0.0.1', port: 0, shared: false, log, config, claim: () => undefined }).close();
+    const tally = new Tally();
+    openRelay({
+      host: '127.0.0.1',
+      port: 0,
+      shared: false,
+      log,
+      config,
+      tally,
+      claim: () => undefined,
+    }).close();
     expect(said).toEqual([{ descriptors: expect.any(Number), clientsMax: expect.any(Number) }]);
     const [{ clientsMax }] = said as [{ clientsMax: number }];
     expect(clientsMax).toBeLessThan(CONNECTIONS_MAX);

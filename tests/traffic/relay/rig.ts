@@ -5,6 +5,7 @@ import { openRelay, type Relay } from '../../../src/traffic/relay/relay.ts';
 import { CountedLease } from '../balancer.ts';
 import { Client, turn, until, within } from './client.ts';
 import { RecordingUpstream, type Script } from './recording-upstream.ts';
+import { Tally } from '../../../src/traffic/tally.ts';
 
 /** A replica: what it answers, or an address that a test knows more about. */
 export type Replica = Script | Address;
@@ -35,6 +36,7 @@ export class Rig implements AsyncDisposable {
   /** What the relay logged as its own error. */
   readonly errors: string[] = [];
   readonly relay: Relay;
+  readonly tally = new Tally();
   readonly #clients: Client[] = [];
 
   constructor(
@@ -56,6 +58,7 @@ export class Rig implements AsyncDisposable {
       port: 0,
       shared: false,
       log,
+      tally: this.tally,
       config: { ...parseConfig({ HASH_KEY: hashKey }), ...PATIENT, ...limits, retries, trustedProxies },
       claim: (key, except) => {
         const i = (preference?.(key) ?? all).find((one) => except?.has(`r${one}`) !== true);

@@ -1,3 +1,4 @@
+import { NO_CLIENTS } from '../../../src/traffic/clients.ts';
 import type { Lease } from '../../../src/fleet/member.ts';
 import type { OpenRelay } from '../../../src/traffic/workers/serve.ts';
 
@@ -80,6 +81,7 @@ export const openClaimingRelay: OpenRelay = ({ host, port, shared, claim, config
     get connections() {
       return connections;
     },
+    clients: () => ({ ...NO_CLIENTS, active: connections }),
     stop: () => listener.stop(false),
     close: () => listener.stop(true),
   };

@@ -6,6 +6,7 @@ import type { Log } from '../../../src/log.ts';
 import type { Address } from '../../../src/runtime/runtime.ts';
 import { openWorkers, type Workers } from '../../../src/traffic/workers/workers.ts';
 import { InstantRuntime } from '../../runtime/instant-runtime.ts';
+import { Tally } from '../../../src/traffic/tally.ts';
 
 export const CLAIMING_WORKER = fileURLToPath(new URL('./claiming-worker.ts', import.meta.url));
 
@@ -29,6 +30,7 @@ export class WorkersRig {
   readonly lines: LogLine[] = [];
   readonly runtime: InstantRuntime;
   readonly fleet: Fleet;
+  readonly tally = new Tally();
   readonly #options: WorkersRigOptions;
   readonly #log: Log;
   #workers: Workers | undefined;
@@ -78,9 +80,9 @@ export class WorkersRig {
 
   async openWorkers(): Promise<void> {
     const { count = 2, port = 0, program = CLAIMING_WORKER } = this.#options;
-    const { fleet, config } = this;
+    const { fleet, config, tally } = this;
     const log = this.#log;
-    this.#workers = await openWorkers({ host: config.host, port, count, fleet, config, log, program });
+    this.#workers = await openWorkers({ host: config.host, port, count, fleet, config, log, tally, program });
   }
 
   inFlight(name: string): number | undefined {

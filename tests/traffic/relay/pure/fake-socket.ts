@@ -5,6 +5,7 @@ import { RelayContext } from '../../../../src/traffic/relay/context.ts';
 import type { Upstream } from '../../../../src/traffic/relay/upstream.ts';
 import type { WireSocket } from '../../../../src/traffic/relay/wire.ts';
 import { CountedLease } from '../../balancer.ts';
+import { Tally } from '../../../../src/traffic/tally.ts';
 
 const ADDRESS = { host: '127.0.0.1', port: 1 };
 
@@ -64,6 +65,7 @@ export class Pair implements Disposable {
   readonly leases: CountedLease[] = [];
   readonly replicas: Upstream[] = [];
   readonly context: RelayContext;
+  readonly tally = new Tally();
   /** How many more claims are met; from then on no replica is there. */
   claims = Number.POSITIVE_INFINITY;
 
@@ -71,6 +73,7 @@ export class Pair implements Disposable {
     this.context = new RelayContext({
       config: parseConfig(env),
       log: silentLog,
+      tally: this.tally,
       claim: (key) => {
         if (this.claims-- <= 0) return undefined;
         const lease = new CountedLease(key, 'a', ADDRESS);

@@ -1,0 +1,139 @@
+import { Elysia, t, type AnyElysia } from 'elysia';
+import { Refusal } from '../api/errors.ts';
+import type { Config } from '../config.ts';
+import type { Log } from '../log.ts';
+import type { MetricsSource } from '../metrics/source.ts';
+import { Look } from './look.ts';
+import { Page } from './page.ts';
+import { POINTS_REPLICAS_MAX, pointsOf } from './points.ts';
+import { probe } from './probe.ts';
+import { Recorder, SAMPLE_MS } from './recorder.ts';
+import { Stream } from './stream.ts';
+
+/** Of a key that is looked up. */
+const PROBE_CHARS_MAX = 1024;
+
+export interface DashboardOptions {
+  readonly source: MetricsSource;
+  readonly config: Pick<Config, 'adminToken' | 'maxReplicas' | 'chaos'>;
+  readonly trafficPort: () => number | undefined;
+  /** Ends a replica by force; undefined where that can't be done. */
+  readonly kill: ((name: string) => Promise<void>) | undefined;
+  readonly log: Log;
+}
+
+/** The live page: its files, the stream that tells it what happens, and what it asks for besides. */
+export class Dashboard {
+  readonly #options: DashboardOptions;
+  readonly #page = new Page();
+  readonly #recorder: Recorder;
+  readonly #look: Look;
+  readonly #stream: Stream;
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(options: DashboardOptions) {
+    this.#options = options;
+    const { source, config, trafficPort } = options;
+    const { journal } = source.fleet;
+    this.#recorder = new Recorder(source.tallies);
+    this.#look = new Look({
+      source,
+      recorder: this.#recorder,
+      config,
+      trafficPort,
+      chaos: this.#kill !== undefined,
+      wallNow: Date.now,
+      now: () => performance.now(),
+    });
+    this.#stream = new Stream({
+      snapshot: () => this.#look.snapshot(),
+      journal,
+      recorder: this.#recorder,
+      toUnix: (ms) => this.#look.toUnix(ms),
+    });
+    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+    this.#timer.unref();
+  }
+
+  /** Ends the streams that are open, and looks no more. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#stream.close();
+  }
+
+  /** `/`, and what is below `/dashboard`. */
+  routes(): AnyElysia {
+    return new Elysia({ name: 'dashboard' }).guard({ detail: { hide: true } }, (app) =>
+      app
+        .get('/', ({ request }) => this.#file('index.html', request))
+        .get('/dashboard', () => new Response(null, { status: 308, headers: { location: '/' } }))
+        .get('/dashboard/stream', ({ request }) => this.#open(request))
+        .get('/dashboard/ring', () => this.#points())
+        .get('/dashboard/probe', ({ query }) => this.#probe(query.id), {
+          query: t.Object({ id: t.Optional(t.String()) }, { additionalProperties: true }),
+        })
+        .post('/dashboard/kill', ({ body }) => this.#killed(body.name), {
+          parse: 'json',
+          body: t.Object({ name: t.String() }, { additionalProperties: false }),
+        })
+        .all('/dashboard/*', ({ request, params }) => this.#file(params['*'], request)),
+    );
+  }
+
+  get #kill(): DashboardOptions['kill'] {
+    const { config, kill } = this.#options;
+    return config.chaos ? kill : undefined;
+  }
+
+  #sample(): void {
+    this.#recorder.sample(Date.now(), this.#options.source.fleet.everyone());
+    this.#stream.wake();
+  }
+
+  #file(name: string, request: Request): Response {
+    const reply = this.#page.reply(name, request);
+    if (reply === undefined) throw new Refusal(404, `There is no ${name}: the page is at /`);
+    return reply;
+  }
+
+  #open(request: Request): Response {
+    const reply = this.#stream.open(request.headers.get('last-event-id'));
+    if (reply === undefined) throw new Refusal(503, 'Too many pages are open: close some');
+    return reply;
+  }
+
+  #points(): Response {
+    const { map, digest } = this.#options.source.fleet.standing();
+    const points = pointsOf(map);
+    if (points === undefined)
+      throw new Refusal(
+        413,
+        `The ring has more than ${POINTS_REPLICAS_MAX} replicas: too many points to draw`,
+      );
+    return Response.json({ digest, ...points }, { headers: { 'cache-control': 'no-store' } });
+  }
+
+  #probe(id: string | undefined): Response {
+    if (id === undefined || id.length > PROBE_CHARS_MAX)
+      throw new Refusal(400, `id must be there, with ${PROBE_CHARS_MAX} characters at most`);
+    const { map } = this.#options.source.fleet.standing();
+    return Response.json({ id, ...probe(map, id) }, { headers: { 'cache-control': 'no-store' } });
+  }
+
+  async #killed(name: string): Promise<Response> {
+    const kill = this.#kill;
+    const { config, log, source } = this.#options;
+    if (kill === undefined)
+      throw new Refusal(
+        403,
+        config.chaos
+          ? 'These replicas can not be killed from here: that works with containers of one host, and with processes'
+          : 'Replicas are killed only where CHAOS=1 is set',
+      );
+    if (!source.fleet.everyone().some((view) => view.name === name))
+      throw new Refusal(404, `There is no replica ${name}`);
+    log.warn({ replica: name }, 'replica is killed, as was asked for');
+    await kill(name);
+    return Response.json({ message: `${name} is killed`, status: 'successful' });
+  }
+}

@@ -1,0 +1,158 @@
+import { describe, expect, test } from 'bun:test';
+import { NOBODY, type ReplicaTally } from '../../../src/traffic/tally.ts';
+import { REFUSING } from '../raw-upstream.ts';
+import { until, type Client } from './client.ts';
+import { echo, type Script } from './recording-upstream.ts';
+import { Rig } from './rig.ts';
+import { open, Switched } from './switched.ts';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+const saying =
+  (status: string, fields = ''): Script =>
+  (exchange) =>
+    exchange.write(`HTTP/1.1 ${status}\r\n${fields}Content-Length: 0\r\n\r\n`);
+
+/** What was counted of a replica: how many requests ended in which status, and what has a place of its own. */
+function counted(rig: Rig, replica: string): Record<string, number> {
+  const tally = rig.tally.find(replica);
+  if (tally === undefined) return {};
+  const { retries, failovers, broken } = tally;
+  const codes = [...tally.codes].flatMap((requests, code) => (requests > 0 ? [[code, requests]] : []));
+  const others = Object.entries({ retries, failovers, broken }).filter(([, count]) => count > 0);
+  return Object.fromEntries([...codes, ...others]);
+}
+
+const latencies = ({ latency }: ReplicaTally): number => latency.reduce((sum, one) => sum + one, 0);
+
+async function reply(client: Client, request = GET, method = 'GET'): Promise<number> {
+  client.write(request);
+  return (await client.reply(method)).status;
+}
+
+describe('a request is counted once,', () => {
+  test.each([
+    ['answered', 200],
+    ['not found', 404],
+    ['refused by its replica', 403],
+  ])('%s', async (_, status) => {
+    await using rig = new Rig([saying(`${status} X`)]);
+    const client = await rig.client();
+    expect(await reply(client)).toBe(status);
+    expect(counted(rig, 'r0')).toEqual({ [status]: 1 });
+    expect(latencies(rig.tally.of('r0'))).toBe(1);
+    expect(rig.tally.find(NOBODY)).toBeUndefined();
+  });
+
+  test('also where it and its reply are like those before', async () => {
+    await using rig = new Rig([saying('200 OK', 'Date: x\r\n')]);
+    const client = await rig.client();
+    for (let i = 0; i < 5; i++) await reply(client);
+    expect(counted(rig, 'r0')).toEqual({ 200: 5 });
+    expect(latencies(rig.tally.of('r0'))).toBe(5);
+  });
+
+  test('with a body, and without one in the reply', async () => {
+    await using rig = new Rig([echo]);
+    const client = await rig.client();
+    await reply(client, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello', 'POST');
+    await reply(client, 'HEAD / HTTP/1.1\r\nHost: a\r\n\r\n', 'HEAD');
+    expect(counted(rig, 'r0')).toEqual({ 200: 2 });
+  });
+
+  test('answered before its end', async () => {
+    await using rig = new Rig([
+      async (exchange) => {
+        await exchange.arrived(5);
+        exchange.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      },
+    ]);
+    const client = await rig.client();
+    const half = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello';
+    expect(await reply(client, half, 'POST')).toBe(200);
+    client.write('world');
+    await until('its replica has the rest', () => rig.released);
+    expect(counted(rig, 'r0')).toEqual({ 200: 1 });
+  });
+
+  test('by the replica that answered it in place of another', async () => {
+    await using rig = new Rig([REFUSING, echo]);
+    expect(await reply(await rig.client())).toBe(200);
+    expect(counted(rig, 'r0')).toEqual({ retries: 1 });
+    expect(counted(rig, 'r1')).toEqual({ 200: 1, failovers: 1 });
+  });
+
+  test('by the replica that did better', async () => {
+    await using rig = new Rig([saying('500 X'), echo]);
+    expect(await reply(await rig.client())).toBe(200);
+    expect(counted(rig, 'r0')).toEqual({ retries: 1 });
+    expect(counted(rig, 'r1')).toEqual({ 200: 1, failovers: 1 });
+  });
+
+  test('by the replica that failed, where no other may be asked', async () => {
+    await using rig = new Rig([(exchange) => exchange.channel.reset()]);
+    expect(await reply(await rig.client(), 'POST / HTTP/1.1\r\nHost: a\r\n\r\n', 'POST')).toBe(502);
+    expect(counted(rig, 'r0')).toEqual({ 502: 1 });
+    expect(rig.tally.of('r0').errors).toBe(1);
+  });
+
+  test('whose reply breaks off', async () => {
+    const short: Script = (exchange) => {
+      exchange.channel.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
+      exchange.channel.close();
+    };
+    await using rig = new Rig([short]);
+    const client = await rig.client();
+    client.write(GET);
+    await client.end();
+    expect(counted(rig, 'r0')).toEqual({ 200: 1, broken: 1 });
+    expect(rig.tally.of('r0').errors).toBe(1);
+    expect(latencies(rig.tally.of('r0'))).toBe(0);
+  });
+
+  test('whose client goes away', async () => {
+    await using rig = new Rig([() => {}]);
+    const client = await rig.client();
+    client.write(GET);
+    await until('the replica has it', () => rig.seen[0] === 1);
+    client.reset();
+    await until('it is let go', () => rig.released);
+    expect(counted(rig, 'r0')).toEqual({ 499: 1 });
+    expect(rig.tally.of('r0').errors).toBe(0);
+  });
+
+  test('that becomes a tunnel', async () => {
+    const switched = new Switched();
+    await using rig = new Rig([switched.script]);
+    await open(rig);
+    expect(rig.relay.clients()).toEqual({ active: 0, idle: 0, tunnel: 1, closing: 0 });
+    expect(counted(rig, 'r0')).toEqual({ 101: 1 });
+    expect(latencies(rig.tally.of('r0'))).toBe(0);
+  });
+});
+
+describe('what no replica has had is counted as nobody’s:', () => {
+  test.each([
+    ['no replica', GET, 503],
+    ['two lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 400],
+    ['no host', 'GET / HTTP/1.1\r\n\r\n', 400],
+    ['an end to forwarding', 'OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n', 200],
+  ])('%s', async (_, request, status) => {
+    await using rig = new Rig([]);
+    expect(await reply(await rig.client(), request)).toBe(status);
+    expect(counted(rig, NOBODY)).toEqual({ [status]: 1 });
+  });
+});
+
+test('connections are told apart by what they are there for', async () => {
+  await using rig = new Rig([() => {}]);
+  const clients = [await rig.client(), await rig.client(), await rig.client()];
+  await until('all are connected', () => rig.relay.connections === 3);
+  expect(rig.relay.clients()).toEqual({ active: 0, idle: 3, tunnel: 0, closing: 0 });
+  clients[0]?.write(GET);
+  clients[1]?.write('GET / HT');
+  clients[2]?.write('nonsense\r\n\r\n');
+  await until('each has its use', () => rig.relay.clients().idle === 0 && rig.seen[0] === 1);
+  const { active, idle, tunnel } = rig.relay.clients();
+  expect({ active, idle, tunnel }).toEqual({ active: 2, idle: 0, tunnel: 0 });
+});
