@@ -200,7 +200,7 @@ export class Fleet {
     checkJoin(change, naming);
     return this.#queue.run(async () => {
       const names = joining(this.names(), change, { maxReplicas: config.maxReplicas, naming });
-      await this.#join(names);
+      await this.#join(names, 'was added');
       await this.#crew.inForce();
       return this.names();
     });
@@ -280,7 +280,10 @@ export class Fleet {
         owns ? 'adopted the replicas that were there' : 'took in the servers that are configured',
       );
     else if (config.replicas > 0)
-      await this.#join(joining([], { n: config.replicas, hostnames: [] }, { maxReplicas, naming }));
+      await this.#join(
+        joining([], { n: config.replicas, hostnames: [] }, { maxReplicas, naming }),
+        'is one of the first',
+      );
   }
 
   #adopt(instance: Instance): void {
@@ -308,7 +311,7 @@ export class Fleet {
     );
   }
 
-  async #join(names: readonly string[]): Promise<void> {
+  async #join(names: readonly string[], why: string): Promise<void> {
     const { runtime, clock, log } = this.#options;
     // Who takes the name of one of those takes it away from the others.
     await this.#uncommit().catch((error: unknown) => {
@@ -354,7 +357,7 @@ export class Fleet {
     }
     this.#nextOrder += members.length;
     for (const member of members) this.#admit(member);
-    this.#step(members, 'answered', 'joined');
+    this.#step(members, 'answered', why);
     for (const member of members) this.#supervisor.watch(member);
   }
 
@@ -376,7 +379,7 @@ export class Fleet {
    */
   async #part(members: readonly Member[], deadlineMs: number): Promise<void> {
     const { log } = this.#options;
-    this.#letGo(members);
+    this.#letGo(members, 'is being removed');
     let deciding: Member;
     let graceMs: number;
     try {
@@ -398,7 +401,7 @@ export class Fleet {
     const others = members.filter((member) => member !== deciding);
     const results = await Promise.allSettled(others.map((member) => this.#stop(member, graceMs)));
     for (const member of members) this.#members.delete(member.name);
-    this.#step(members, 'removed', 'left');
+    this.#step(members, 'removed', 'is drained and gone');
     for (const [i, result] of results.entries()) {
       if (result.status === 'fulfilled') continue;
       // As an instance that is no member's it is found, and removed.
@@ -412,7 +415,7 @@ export class Fleet {
 
   /** Drains until the deadline and removes members, each as soon as it can be; all that can't be are tried. */
   async #partAtEnd(members: readonly Member[], deadlineMs: number): Promise<void> {
-    this.#letGo(members);
+    this.#letGo(members, 'Ringmaster ends');
     const results = await Promise.allSettled(
       members.map(async (member) => {
         await this.#supervisor.release(member);
@@ -427,11 +430,11 @@ export class Fleet {
       throw this.#refusal(failed.reason, 'nothing was removed');
     }
     for (const member of members) this.#members.delete(member.name);
-    this.#step(members, 'removed', 'left');
+    this.#step(members, 'removed', 'is drained and gone');
   }
 
-  #letGo(members: readonly Member[]): void {
-    this.#step(members, 'left', 'leaves');
+  #letGo(members: readonly Member[], why: string): void {
+    this.#step(members, 'left', why);
     for (const member of members) member.leave();
   }
 

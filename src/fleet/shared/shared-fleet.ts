@@ -496,12 +496,12 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     this.#crew.step(
       come.filter(({ state }) => state === 'starting'),
       'answered',
-      'joined',
+      'was added',
     );
     this.#crew.swap();
     for (const member of come) this.#supervisor.watch(member);
     if (gone.length + come.length > 0 && before.length > 0)
-      this.#options.log.info({ replicas: this.names() }, 'the members have changed');
+      this.#options.log.debug({ replicas: this.names() }, 'the members have changed');
   }
 
   /** One that joined here is ready; of any other the engine's list says where it is. */
@@ -529,7 +529,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     // What is left is for the end of the replica itself.
     const untilMs = clock.now() + config.drainTimeoutMs * DRAINING_PART;
     for (const member of members) this.#crew.members.delete(member.name);
-    this.#crew.step(members, 'left', 'leaves');
+    this.#crew.step(members, 'left', 'is being removed');
     for (const member of members) {
       member.leave();
       this.#leaving.set(member, this.#drain(member, untilMs));
@@ -540,7 +540,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     await this.#supervisor.release(member);
     // With its supervision its heartbeats have ended, and its host may die before it is drained.
     await this.#crew.drainElsewhere(member, untilMs, this.#forced.signal);
-    this.#crew.step([member], 'removed', 'left');
+    this.#crew.step([member], 'removed', 'is drained and gone');
     member.ended();
     this.#leaving.delete(member);
   }
