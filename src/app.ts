@@ -12,13 +12,14 @@ import type { Config } from './config.ts';
 import { docs } from './docs/swagger.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { Log } from './log.ts';
+import { accessLogOf, pathOf } from './traffic/access-log.ts';
 import { Forwarder, type ForwardConfig } from './traffic/forward.ts';
 import { plainAddress } from './traffic/peer.ts';
 import { send } from './traffic/upstream.ts';
 
 export interface AppOptions {
   readonly fleet: Pick<Fleet, 'names' | 'add' | 'remove' | 'owner' | 'claim' | 'standing'>;
-  readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts'>;
+  readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog'>;
   readonly log: Log;
 }
 
@@ -44,15 +45,24 @@ const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm']);
 export function createApp({ fleet, config, log }: AppOptions): App {
   const peers = new WeakMap<Request, string>();
   const peerOf = (request: Request): string => peers.get(request) ?? '';
-  const forwarder = new Forwarder({ claim: (key, except) => fleet.claim(key, except), send, config });
-  const fail = (thrown: Thrown): Response => {
-    if (isUnexpected(thrown)) log.error({ err: thrown.error }, 'unexpected error in a request');
-    return failureReply(thrown);
+  const forwarder = new Forwarder({
+    claim: (key, except) => fleet.claim(key, except),
+    send,
+    config,
+    accessLog: accessLogOf(config.accessLog, log),
+  });
+  const fail = (thrown: Thrown, request: Request): Response => {
+    const requestId = forwarder.idOf(request);
+    if (isUnexpected(thrown)) {
+      const { method, url } = request;
+      log.error({ requestId, method, path: pathOf(url), err: thrown.error }, 'unexpected error in a request');
+    }
+    return failureReply(thrown, requestId);
   };
   // A Host of one to three characters would shift where Elysia finds the path, unless told that hosts may be short.
   // Not normalized: a misspelt field is refused, not dropped in silence.
   const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
-    .onError({ as: 'global' }, ({ code, error }) => fail({ code, error }))
+    .onError({ as: 'global' }, ({ code, error, request }) => fail({ code, error }, request))
     .use(heartbeatApi)
     .use(mapRequestApi(fleet))
     .use(replicasApi(fleet))
@@ -62,10 +72,7 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     .use(docs())
     .use(forwardAll({ forwarder, peerOf }));
 
-  const answer = async (received: Request, peer: string): Promise<Response> => {
-    // HTTP/1.0 has no Host, and simple health checks speak it.
-    const hostless = received.url.startsWith('/') && !received.headers.has('host');
-    const base = hostless ? new Request(`http://localhost${received.url}`, received) : received;
+  const answer = async (base: Request, peer: string): Promise<Response> => {
     const url = URL.parse(base.url);
     if (url === null) throw new Refusal(400, 'The request has no valid Host');
     const { pathname } = url;
@@ -93,11 +100,15 @@ export function createApp({ fleet, config, log }: AppOptions): App {
     return app.fetch(request);
   };
 
-  const checked = async (request: Request, peer: string): Promise<Response> => {
+  const checked = async (received: Request, peer: string): Promise<Response> => {
+    let request = received;
     try {
+      // HTTP/1.0 has no Host, and simple health checks speak it.
+      if (received.url.startsWith('/') && !received.headers.has('host'))
+        request = new Request(`http://localhost${received.url}`, received);
       return await answer(request, plainAddress(peer));
     } catch (error) {
-      return fail({ code: undefined, error });
+      return fail({ code: undefined, error }, request);
     }
   };
 
