@@ -6,6 +6,7 @@ import { heartbeatApi } from './api/heartbeat.ts';
 import { homeApi } from './api/home.ts';
 import { mapRequestApi } from './api/map-request.ts';
 import { metricsApi } from './api/metrics.ts';
+import { readyApi } from './api/ready.ts';
 import { replicasApi } from './api/replicas.ts';
 import { ringApi } from './api/ring.ts';
 import type { Config } from './config.ts';
@@ -18,7 +19,7 @@ import { plainAddress } from './traffic/peer.ts';
 import { send } from './traffic/upstream.ts';
 
 export interface AppOptions {
-  readonly fleet: Pick<Fleet, 'names' | 'add' | 'remove' | 'owner' | 'claim' | 'standing'>;
+  readonly fleet: Pick<Fleet, 'names' | 'add' | 'remove' | 'owner' | 'claim' | 'standing' | 'pulse'>;
   readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog'>;
   readonly log: Log;
 }
@@ -27,11 +28,12 @@ export interface AppOptions {
 export type App = (request: Request, peer: () => string) => Response | Promise<Response>;
 
 /** A GET of what is our own to read, under a valid host: nothing about it is to be checked, whoever asks. */
-const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|map_request|rep)(?:\?|$)/;
+const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|ready|map_request|rep)(?:\?|$)/;
 
 /** Our own paths and the methods they have; HEAD goes with GET (RFC 9110, section 9.3.2). */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/heartbeat': ['GET', 'HEAD'],
+  '/ready': ['GET', 'HEAD'],
   '/map_request': ['GET', 'HEAD'],
   '/rep': ['GET', 'HEAD'],
   '/ring': ['GET', 'HEAD'],
@@ -64,6 +66,7 @@ export function createApp({ fleet, config, log }: AppOptions): App {
   const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
     .onError({ as: 'global' }, ({ code, error, request }) => fail({ code, error }, request))
     .use(heartbeatApi)
+    .use(readyApi(fleet))
     .use(mapRequestApi(fleet))
     .use(replicasApi(fleet))
     .use(ringApi(fleet))

@@ -13,11 +13,13 @@ import type { Log } from '../log.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from './member.ts';
 import { Marks } from './marks.ts';
 import { checkJoin, checkLeave, joining, leaving, namesOf, type Change } from './membership.ts';
+import { Pulse } from './pulse.ts';
 import { ChangeQueue } from './queue.ts';
 import { Journal } from './journal.ts';
 import { reasonOf, refusal } from './refusal.ts';
 import type { Standing } from './standing.ts';
 import type { ReplicaEvent } from './state.ts';
+import { startingProgress } from './starting.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Instances that one add starts side by side; an engine asked for more at once only gets slower. */
@@ -59,6 +61,7 @@ export class Fleet {
   readonly #queue = new ChangeQueue();
   readonly #crew: Crew;
   readonly #engine: EngineWord;
+  readonly #pulse: Pulse;
   /** Members of the add that is under way. */
   readonly #joining = new Map<string, Member>();
   /** Names of an add that has failed, of which the engine may still say that they are members. */
@@ -94,6 +97,7 @@ export class Fleet {
     this.journal = new Journal(() => clock.now());
     const { journal } = this;
     this.#engine = new EngineWord({ engine: 'the engine', consequence: 'healing waits', log, journal });
+    this.#pulse = new Pulse({ clock, ask: () => runtime.list() });
     this.#crew = new Crew({
       clock,
       log,
@@ -155,6 +159,11 @@ export class Fleet {
   /** Whether the engine answered when it was asked last. */
   get engineAnswers(): boolean {
     return this.#engine.answers;
+  }
+
+  /** Whether the engine answers now. */
+  pulse(): Promise<boolean> {
+    return this.#pulse.beats();
   }
 
   standing(): Standing {
@@ -328,11 +337,13 @@ export class Fleet {
     }
     const giveUp = new AbortController();
     const signal = AbortSignal.any([giveUp.signal, this.#closing.signal]);
+    const progress = startingProgress(log, members.length);
     try {
       await Promise.all(names.map((name) => this.#sweeping.get(name)));
       await eachAtMost(STARTS_AT_ONCE_MAX, members, async (member) => {
         try {
           await this.#supervisor.bringUp(member, signal);
+          progress();
         } catch (error) {
           // Those that are given up on account of another have nothing to tell.
           if (!signal.aborted)

@@ -34,6 +34,7 @@ const app = createApp({
     remove: () => Promise.resolve([]),
     claim: () => undefined,
     owner: () => undefined,
+    pulse: () => Promise.resolve(true),
     standing: () => ({
       map: Ring.of([]),
       digest: '',
@@ -73,6 +74,7 @@ describe('the description of the API', () => {
       'GET /home',
       'GET /map_request',
       'GET /metrics',
+      'GET /ready',
       'GET /rep',
       'GET /ring',
       'POST /add',
@@ -84,6 +86,7 @@ describe('the description of the API', () => {
     'GET /home': ['200', '400', '500', '502', '503', '504'],
     'GET /map_request': ['200', '400', '500', '503'],
     'GET /metrics': ['200', '500'],
+    'GET /ready': ['200', '500', '503'],
     'GET /rep': ['200', '500'],
     'GET /ring': ['200', '500'],
     'POST /add': ['200', '400', '401', '403', '409', '413', '415', '500', '503'],

@@ -10,9 +10,11 @@ import type { Fleet, FleetOptions } from '../fleet.ts';
 import { Journal } from '../journal.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from '../member.ts';
 import { checkJoin, checkLeave, namesOf, type Change } from '../membership.ts';
+import { Pulse } from '../pulse.ts';
 import { ChangeQueue } from '../queue.ts';
 import { reasonOf, refusal } from '../refusal.ts';
 import type { Standing } from '../standing.ts';
+import { startingProgress } from '../starting.ts';
 import { Supervisor } from '../supervisor.ts';
 import { AGREE_MAX_MS, HEARD_LATELY_MS, Peers, type AskPeer } from './peers.ts';
 import {
@@ -72,6 +74,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   readonly #run: string = crypto.randomUUID();
   readonly #crew: Crew;
   readonly #engine: EngineWord;
+  readonly #pulse: Pulse;
   readonly #supervisor: Supervisor;
   readonly #peers: Peers;
   readonly #queue = new ChangeQueue();
@@ -134,6 +137,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     this.journal = new Journal(() => clock.now());
     const { journal } = this;
     this.#engine = new EngineWord({ engine: 'the Swarm', consequence: 'changes wait', log, journal });
+    this.#pulse = new Pulse({ clock, ask: () => runtime.list() });
     this.#crew = new Crew({
       clock,
       log,
@@ -217,6 +221,10 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
 
   get engineAnswers(): boolean {
     return this.#engine.answers;
+  }
+
+  pulse(): Promise<boolean> {
+    return this.#pulse.beats();
   }
 
   standing(): Standing {
@@ -389,9 +397,11 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       members = seats.map(({ name, order, join }) => new Member({ name, order, join, committed: false }));
       for (const member of members) member.moved('starting', this.#options.clock.now(), 'is being added');
       for (const member of members) this.#joining.set(member.name, member);
+      const progress = startingProgress(log, members.length);
       await eachAtMost(STARTS_AT_ONCE_MAX, members, async (member) => {
         try {
           const heard = await this.#supervisor.bringUp(member, signal, () => this.#peers.reach(member.name));
+          progress();
           // A member like any other, that is off our ring until it answers us.
           if (!heard) this.#joining.delete(member.name);
         } catch (error) {
