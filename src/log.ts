@@ -39,7 +39,10 @@ function visible(field: string, value: unknown): unknown {
 
 /** A text without what may be secret in a URL: its query, and a user's password. Platforms put URLs into messages of errors. */
 export function withoutSecrets(text: string): string {
-  return text.replaceAll(/\?[^\s"'`<>]*=[^\s"'`<>]*/g, '?…').replaceAll(/:\/\/[^\s"'`<>/?#@]*@/g, '://…@');
+  return text
+    .replaceAll(/(\/[^\s"'`<>?]*)\?[^\s"'`<>]+/g, '$1?…')
+    .replaceAll(/\?[^\s"'`<>]*=[^\s"'`<>]*/g, '?…')
+    .replaceAll(/:\/\/[^\s"'`<>/?#@]*@/g, '://…@');
 }
 
 /** What is told of an error: not its other properties, which may hold a URL, a body or fields of a request. */
