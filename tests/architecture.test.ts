@@ -11,10 +11,11 @@ const sources = [...new Bun.Glob('src/**/*.ts').scanSync(ROOT)].sort();
  * listed may not be imported: a request goes down through the house, never up.
  */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
-  main: ['announce', 'app', 'config', 'lineage', 'log', 'port', 'ringmaster', 'traffic'],
-  edge: ['app', 'config', 'log', 'ringmaster'],
+  main: ['announce', 'app', 'config', 'lineage', 'log', 'port', 'preface', 'ringmaster', 'traffic'],
+  edge: ['app', 'config', 'log', 'preface', 'ringmaster'],
   gate: ['config', 'log', 'runtime'],
-  announce: ['config', 'log', 'ringmaster'],
+  announce: ['config', 'log', 'ringmaster', 'terminal'],
+  preface: ['api'],
   ringmaster: ['app', 'config', 'dashboard', 'fleet', 'log', 'metrics', 'port', 'runtime', 'traffic'],
   port: [],
   app: ['api', 'config', 'dashboard', 'docs', 'fleet', 'log', 'metrics', 'traffic'],
@@ -27,7 +28,8 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   runtime: ['config', 'log'],
   ring: [],
   replica: [],
-  log: ['config'],
+  log: ['config', 'terminal'],
+  terminal: ['config'],
   lineage: [],
   config: [],
 };

@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Lease } from '../fleet/member.ts';
 import type { Address } from '../runtime/runtime.ts';
+import type { AccessLog } from './access-log.ts';
 import { Attempts } from './attempts.ts';
 import { ReplayableBody } from './body.ts';
 import { RetryBudget } from './budget.ts';
@@ -13,6 +14,9 @@ import { Flight, Place } from './place.ts';
 import { isComparable, isIdempotent, verdictOf, type Asked, type Failure, type Verdict } from './retry.ts';
 import { Trust } from './trust.ts';
 import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
+
+/** Nobody gets this status; nginx calls a client so that did not wait. */
+const CLIENT_GONE = 499;
 
 /** The request could not be answered by any replica, or is none that can be sent on; `status` says why. */
 export class ForwardError extends Error {
@@ -35,6 +39,8 @@ export interface ForwarderOptions {
   readonly claim: (key: string, except: ReadonlySet<string>) => Lease | undefined;
   readonly send: Send;
   readonly config: ForwardConfig;
+  /** Undefined: no request is told of. */
+  readonly accessLog?: AccessLog | undefined;
 }
 
 /** What every attempt at one request sends. */
@@ -46,8 +52,33 @@ interface Message {
   readonly requestId: string;
   readonly key: string;
   readonly attempts: Attempts;
+  /** Undefined where nobody wants to know. */
+  readonly telling: Telling | undefined;
   /** Aborts when the client goes away. */
   readonly client: AbortSignal;
+}
+
+/** What the access log says of one request, once. */
+class Telling {
+  replica: string | undefined;
+  readonly #beganMs = performance.now();
+  #told = false;
+
+  constructor(
+    readonly log: AccessLog,
+    readonly request: Request,
+    readonly requestId: string,
+    readonly peer: string,
+  ) {}
+
+  tell(status: number): void {
+    if (this.#told) return;
+    this.#told = true;
+    const { log, request, requestId, peer, replica } = this;
+    const { method, url: path } = request;
+    const tookMs = performance.now() - this.#beganMs;
+    log.write({ plane: 'control', requestId, method, path, replica, status, tookMs, peer });
+  }
 }
 
 /** Sends requests of the control port to the replica that owns their key, over the platform's own HTTP client. */
@@ -58,6 +89,8 @@ export class Forwarder {
   /** Instances that have answered, to which there may be kept connections. */
   readonly #answered = new WeakSet<Address>();
   readonly #flights = new WeakMap<Address, Flight>();
+  /** Ids of those that failed, for who answers them instead. */
+  readonly #failedIds = new WeakMap<Request, string>();
   #inFlight = 0;
 
   constructor(options: ForwarderOptions) {
@@ -71,17 +104,35 @@ export class Forwarder {
    * cannot be sent on.
    */
   async forward(request: Request, peer: string): Promise<Response> {
-    if (this.#inFlight >= SENDS_MAX)
-      throw new ForwardError(503, 'Too many requests are in flight: ask again');
+    const { accessLog } = this.#options;
+    const requestId = keptRequestId(request.headers) ?? crypto.randomUUID();
+    const telling =
+      accessLog?.sample() === true ? new Telling(accessLog, request, requestId, peer) : undefined;
     this.#inFlight++;
     try {
-      return await this.#tryInOrder(request, peer);
+      if (this.#inFlight > SENDS_MAX)
+        throw new ForwardError(503, 'Too many requests are in flight: ask again');
+      return await this.#tryInOrder(request, peer, requestId, telling);
+    } catch (error) {
+      this.#failedIds.set(request, requestId);
+      telling?.tell(error instanceof ForwardError ? error.status : 500);
+      throw error;
     } finally {
       this.#inFlight--;
     }
   }
 
-  async #tryInOrder(request: Request, peer: string): Promise<Response> {
+  /** The id under which a request that could not be answered was sent to replicas; of any other its own, or a new one. */
+  idOf(request: Request): string {
+    return this.#failedIds.get(request) ?? keptRequestId(request.headers) ?? crypto.randomUUID();
+  }
+
+  async #tryInOrder(
+    request: Request,
+    peer: string,
+    requestId: string,
+    telling: Telling | undefined,
+  ): Promise<Response> {
     const { method } = request;
     const flaw = flawOf(request.headers);
     if (flaw !== undefined) throw new ForwardError(400, flaw);
@@ -93,7 +144,6 @@ export class Forwarder {
     const { config } = this.#options;
     const header = (lower: string): string | undefined => request.headers.get(lower) ?? undefined;
     const origin = this.#trust.originOf(peer, header('x-forwarded-for'));
-    const requestId = keptRequestId(request.headers) ?? crypto.randomUUID();
     const key = keyOf({ target, origin, header }, config.hashKey) ?? crypto.randomUUID();
     const body = request.body === null ? undefined : new ReplayableBody(request.body);
     const client = { address: peer, trusted: this.#trust.has(peer) };
@@ -107,12 +157,14 @@ export class Forwarder {
       requestId,
       key,
       attempts,
+      telling,
       client: request.signal,
     };
     this.#budget.deposit();
     let place = this.#take(message);
     for (;;) {
       const { replica } = place.lease;
+      if (telling !== undefined) telling.replica = replica;
       const outcome = await this.#attempt(message, place);
       if (outcome instanceof Response) return outcome;
       if (outcome instanceof Place) {
@@ -230,12 +282,16 @@ export class Forwarder {
       const onWhole = (): void => {
         if (verdict === 'answers') lease.answered();
       };
-      return await passOn({ reply, method, requestId: message.requestId, place, attempt, onWhole });
+      const onEnd = (): void => message.telling?.tell(status);
+      return await passOn({ reply, method, requestId: message.requestId, place, attempt, onWhole, onEnd });
     } catch (error) {
       // Also where it was the reply that could not be passed on: no more of it is to come.
       attempt.abort();
       place.release();
-      if (client.aborted) return new Response(null, { status: 499 });
+      if (client.aborted) {
+        message.telling?.tell(CLIENT_GONE);
+        return new Response(null, { status: CLIENT_GONE });
+      }
       if (cut) throw new ForwardError(502, 'The replica had to leave before it answered');
       failure ??= error instanceof UpstreamError && error.refused ? 'refused' : 'broken';
       if (failure === 'refused') lease.unreachable();

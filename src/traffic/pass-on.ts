@@ -14,6 +14,8 @@ export interface Passing {
   readonly attempt: AbortController;
   /** Called when it is whole. */
   readonly onWhole: () => void;
+  /** Called when no more of it is passed on, whole or not; perhaps again. */
+  readonly onEnd: () => void;
 }
 
 /**
@@ -26,6 +28,7 @@ export async function passOn(passing: Passing): Promise<Response> {
   const headers = replyHeaders(reply.headers, place.lease.replica, requestId);
   const whole = (): void => {
     passing.onWhole();
+    passing.onEnd();
     place.release();
   };
   const respond = (body: BodyInit | null): Response => new Response(body, { status, statusText, headers });
@@ -64,7 +67,7 @@ function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
 function relay(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   first: Uint8Array | undefined,
-  { place, attempt }: Passing,
+  { place, attempt, onEnd }: Passing,
   whole: () => void,
 ): ReadableStream<Uint8Array> {
   const { lease } = place;
@@ -74,6 +77,7 @@ function relay(
         if (first !== undefined && first.byteLength > 0) controller.enqueue(first);
         lease.onCut = () => {
           place.release();
+          onEnd();
           controller.error(new Error('The replica had to leave before its reply was whole'));
           attempt.abort();
         };
@@ -88,12 +92,14 @@ function relay(
           // What fails after the client has gone is no fault of the replica's.
           if (place.held) lease.failed();
           place.release();
+          onEnd();
           // An error, not an end: the client must see that the message broke.
           controller.error(error);
         }
       },
       async cancel(reason) {
         place.release();
+        onEnd();
         await reader.cancel(reason);
       },
     },

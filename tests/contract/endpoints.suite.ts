@@ -88,6 +88,11 @@ export function endpointContract(
       expect(reply.headers.get('content-type')).toStartWith('text/plain');
     });
 
+    test('GET /ready says whether requests find a replica', async () => {
+      const reply = await call('GET', '/ready');
+      expect([reply.status, reply.text]).toEqual([200, '{"ready":true}']);
+    });
+
     test('GET /rep lists the replicas in joining order', async () => {
       const reply = await call('GET', '/rep');
       expect(reply.status).toBe(200);
@@ -208,6 +213,7 @@ export function endpointContract(
         ['POST', '/ring', 'GET, HEAD'],
         ['POST', '/metrics', 'GET, HEAD'],
         ['GET', '/plan', 'POST'],
+        ['POST', '/ready', 'GET, HEAD'],
       ] as const) {
         const reply = await call(method, path);
         expectFailure(reply, 405);
@@ -215,7 +221,7 @@ export function endpointContract(
       }
     });
 
-    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/ring', '/metrics'])(
+    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/ring', '/metrics', '/ready'])(
       'HEAD %s has the fields of GET and no body',
       async (path) => {
         const [head, get] = [await call('HEAD', path), await call('GET', path)];
@@ -447,7 +453,7 @@ export function endpointContract(
       'without replicas requests are told to come back, and the first that joins takes them',
       async () => {
         expect(await json('DELETE', '/rm', { n: 3 })).toMatchObject({ message: { N: 0, replicas: [] } });
-        for (const path of ['/home?id=1', '/map_request?id=1', '/other']) {
+        for (const path of ['/home?id=1', '/map_request?id=1', '/other', '/ready']) {
           const reply = await call('GET', path);
           expectFailure(reply, 503);
           expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
@@ -478,6 +484,7 @@ export function endpointContract(
         '/map_request',
         '/metrics',
         '/plan',
+        '/ready',
         '/rep',
         '/ring',
         '/rm',

@@ -42,6 +42,7 @@ const app = createApp({
     remove: () => Promise.resolve([]),
     claim: () => undefined,
     owner: () => undefined,
+    pulse: () => Promise.resolve(true),
     standing: () => ({
       map: Ring.of([]),
       digest: '',
@@ -81,6 +82,7 @@ describe('the description of the API', () => {
       'GET /home',
       'GET /map_request',
       'GET /metrics',
+      'GET /ready',
       'GET /rep',
       'GET /ring',
       'POST /add',
@@ -93,6 +95,7 @@ describe('the description of the API', () => {
     'GET /home': ['200', '400', '500', '502', '503', '504'],
     'GET /map_request': ['200', '400', '500', '503'],
     'GET /metrics': ['200', '500'],
+    'GET /ready': ['200', '500', '503'],
     'GET /rep': ['200', '500'],
     'GET /ring': ['200', '500'],
     'POST /plan': ['200', '400', '404', '409', '413', '415', '500', '503'],
