@@ -16,7 +16,8 @@ import { docs } from './docs/swagger.ts';
 import { systemClock } from './fleet/clock.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { Log } from './log.ts';
-import type { MetricsSource } from './metrics/source.ts';
+import { createRegistry } from './metrics/registry.ts';
+import { sourceAround, type MetricsSource } from './metrics/source.ts';
 import { accessLogOf, pathOf } from './traffic/access-log.ts';
 import { Forwarder, type ForwardConfig } from './traffic/forward.ts';
 import { plainAddress } from './traffic/peer.ts';
@@ -32,6 +33,7 @@ export interface AppOptions {
   readonly log: Log;
   /** Where forwarded requests are counted. */
   readonly tally?: Tally;
+  /** What /metrics tells; undefined: of the ring alone. */
   readonly source?: MetricsSource;
   readonly dashboard?: Pick<Dashboard, 'routes'>;
 }
@@ -68,7 +70,7 @@ const QUESTIONS: ReadonlySet<string> = new Set(['/plan']);
 const DASHBOARD = '/dashboard/';
 
 /** guard → api → docs → forward: one Elysia app behind a check of who may call what. */
-export function createApp({ fleet, config, log, dashboard }: AppOptions): App {
+export function createApp({ fleet, config, log, dashboard, source }: AppOptions): App {
   const peers = new WeakMap<Request, string>();
   const peerOf = (request: Request): string => peers.get(request) ?? '';
   const forwarder = new Forwarder({
@@ -95,7 +97,7 @@ export function createApp({ fleet, config, log, dashboard }: AppOptions): App {
     .use(replicasApi(fleet))
     .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
-    .use(metricsApi(fleet))
+    .use(metricsApi(createRegistry(source ?? sourceAround(fleet))))
     .use(dashboard?.routes() ?? new Elysia())
     .use(homeApi({ forwarder, peerOf }))
     .use(docs())

@@ -15,6 +15,7 @@ import { EngineMeter, metered } from './runtime/meter.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { NO_CLIENTS } from './traffic/clients.ts';
 import { LoopDelay } from './traffic/loop-delay.ts';
+import { clientsMax } from './traffic/relay/descriptors.ts';
 import { Tally } from './traffic/tally.ts';
 import type { Traffic } from './traffic/traffic.ts';
 
@@ -80,6 +81,7 @@ export async function openRingmaster(
     fleet,
     engine,
     clients: () => traffic?.clients() ?? NO_CLIENTS,
+    connectionsMax: openTraffic === undefined ? undefined : clientsMax(config),
     loops: () => new Map([['main', loop], ...(traffic?.loops() ?? [])]),
     startedAtMs: Math.round(Date.now() - performance.now()),
     version: project.version,

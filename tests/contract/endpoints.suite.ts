@@ -121,7 +121,16 @@ export function endpointContract(
       const lines = reply.text.trimEnd().split('\n');
       expect(lines).toContain('ringmaster_ring_replicas 3');
       expect(lines).toContain('ringmaster_ring_disagreement_seconds 0');
-      for (const line of lines) expect(line).toMatch(/^# (?:HELP|TYPE) \w+ .+$|^\w+ [\d.]+$/);
+      expect(lines).toContain('ringmaster_replica_state{replica="server-2",state="ready"} 1');
+      for (const line of lines)
+        expect(line).toMatch(
+          /^$|^# (?:HELP|TYPE) \w+ .+$|^\w+(?:\{\w+="[^"]*"(?:,\w+="[^"]*")*\})? [\d.e+-]+$/,
+        );
+      // Its length is another each time, with the CPU time that it tells of.
+      const head = await call('HEAD', '/metrics');
+      expect([head.status, head.text]).toEqual([200, '']);
+      expect(head.headers.get('content-type')).toBe(reply.headers.get('content-type'));
+      expect(Number(head.headers.get('content-length'))).toBeGreaterThan(1000);
     });
 
     test('GET /map_request names the owner and sends nothing', async () => {
@@ -221,7 +230,7 @@ export function endpointContract(
       }
     });
 
-    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/ring', '/metrics', '/ready'])(
+    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/ring', '/ready'])(
       'HEAD %s has the fields of GET and no body',
       async (path) => {
         const [head, get] = [await call('HEAD', path), await call('GET', path)];

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Config } from '../../config.ts';
 
 /** What else a process has open: listeners, heartbeats, the engine's streams, replicas' pipes, and some to spare. */
 const OTHERS = 256;
@@ -30,4 +31,14 @@ export function descriptorLimit(): number {
   } catch {
     return 1_048_576;
   }
+}
+
+/** Clients that the port for traffic takes at most, in all of its processes; undefined where configuration has no such port. */
+export function clientsMax({
+  trafficPort,
+  workers,
+  connectionsMax,
+}: Pick<Config, 'trafficPort' | 'workers' | 'connectionsMax'>): number | undefined {
+  if (trafficPort === undefined) return undefined;
+  return workers * descriptorShares(descriptorLimit(), connectionsMax).clientsMax;
 }

@@ -1,0 +1,78 @@
+import type { ReplicaView } from '../../src/fleet/crew.ts';
+import { digestOf, sourceOf } from '../../src/fleet/digest.ts';
+import { Journal } from '../../src/fleet/journal.ts';
+import type { Standing } from '../../src/fleet/standing.ts';
+import type { MetricsSource } from '../../src/metrics/source.ts';
+import { Ring } from '../../src/ring/ring.ts';
+import { EngineMeter } from '../../src/runtime/meter.ts';
+import type { ClientCounts } from '../../src/traffic/clients.ts';
+import { LoopDelay } from '../../src/traffic/loop-delay.ts';
+import { Tally } from '../../src/traffic/tally.ts';
+
+/** A source of which a test sets each part by hand. */
+export class Built implements MetricsSource {
+  readonly tallies = { traffic: new Tally(), control: new Tally() };
+  readonly engine = new EngineMeter();
+  readonly main = new LoopDelay();
+  readonly startedAtMs = 1_700_000_000_500;
+  readonly version = '1.2.3';
+  readonly runtime = 'process';
+  readonly fleet = new BuiltFleet();
+  connectionsMax: number | undefined = 20_000;
+  clientCounts: ClientCounts = { active: 4, idle: 3, tunnel: 2, closing: 1 };
+
+  constructor(...ready: readonly string[]) {
+    this.fleet.views = ready.map((name) => replica(name));
+  }
+
+  clients(): ClientCounts {
+    return this.clientCounts;
+  }
+
+  loops(): ReadonlyMap<string, LoopDelay> {
+    return new Map([['main', this.main]]);
+  }
+}
+
+class BuiltFleet {
+  readonly journal = new Journal(() => 0);
+  engineAnswers = true;
+  views: ReplicaView[] = [];
+  told: Partial<Standing> = {};
+
+  everyone(): ReplicaView[] {
+    return this.views;
+  }
+
+  standing(): Standing {
+    const ready = this.views.filter(({ state }) => state === 'ready');
+    const map = Ring.of(ready.map(({ name }) => name));
+    return {
+      map,
+      digest: digestOf(sourceOf(map)),
+      revision: 0,
+      replicas: ready.map(({ name, state }) => ({ name, state })),
+      reached: [],
+      leaving: [],
+      peers: [],
+      disagreementMs: 0,
+      ...this.told,
+    };
+  }
+}
+
+export function replica(name: string, more: Partial<ReplicaView> = {}): ReplicaView {
+  return {
+    name,
+    state: 'ready',
+    address: undefined,
+    inFlight: 0,
+    restarts: 0,
+    sinceMs: 0,
+    why: '',
+    startedAtMs: undefined,
+    missed: 0,
+    askedAtMs: undefined,
+    ...more,
+  };
+}
