@@ -70,13 +70,14 @@ const QUESTIONS: ReadonlySet<string> = new Set(['/plan']);
 const DASHBOARD = '/dashboard/';
 
 /** guard → api → docs → forward: one Elysia app behind a check of who may call what. */
-export function createApp({ fleet, config, log, dashboard, source }: AppOptions): App {
+export function createApp({ fleet, config, log, tally, dashboard, source }: AppOptions): App {
   const peers = new WeakMap<Request, string>();
   const peerOf = (request: Request): string => peers.get(request) ?? '';
   const forwarder = new Forwarder({
     claim: (key, except) => fleet.claim(key, except),
     send,
     config,
+    ...(tally === undefined ? {} : { tally }),
     accessLog: accessLogOf(config.accessLog, log),
   });
   const fail = (thrown: Thrown, request: Request): Response => {

@@ -2,6 +2,7 @@ import type { Config } from '../config.ts';
 import type { Lease } from '../fleet/member.ts';
 import type { Address } from '../runtime/runtime.ts';
 import type { AccessLog } from './access-log.ts';
+import { Account } from './account.ts';
 import { Attempts } from './attempts.ts';
 import { ReplayableBody } from './body.ts';
 import { RetryBudget } from './budget.ts';
@@ -12,11 +13,9 @@ import { passOn } from './pass-on.ts';
 import { Patience } from './patience.ts';
 import { Flight, Place } from './place.ts';
 import { isComparable, isIdempotent, verdictOf, type Asked, type Failure, type Verdict } from './retry.ts';
+import { CLIENT_GONE, Tally } from './tally.ts';
 import { Trust } from './trust.ts';
 import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
-
-/** Nobody gets this status; nginx calls a client so that did not wait. */
-const CLIENT_GONE = 499;
 
 /** The request could not be answered by any replica, or is none that can be sent on; `status` says why. */
 export class ForwardError extends Error {
@@ -39,6 +38,8 @@ export interface ForwarderOptions {
   readonly claim: (key: string, except: ReadonlySet<string>) => Lease | undefined;
   readonly send: Send;
   readonly config: ForwardConfig;
+  /** Where requests are counted. */
+  readonly tally?: Tally;
   /** Undefined: no request is told of. */
   readonly accessLog?: AccessLog | undefined;
 }
@@ -52,39 +53,16 @@ interface Message {
   readonly requestId: string;
   readonly key: string;
   readonly attempts: Attempts;
-  /** Undefined where nobody wants to know. */
-  readonly telling: Telling | undefined;
+  readonly account: Account;
   /** Aborts when the client goes away. */
   readonly client: AbortSignal;
-}
-
-/** What the access log says of one request, once. */
-class Telling {
-  replica: string | undefined;
-  readonly #beganMs = performance.now();
-  #told = false;
-
-  constructor(
-    readonly log: AccessLog,
-    readonly request: Request,
-    readonly requestId: string,
-    readonly peer: string,
-  ) {}
-
-  tell(status: number): void {
-    if (this.#told) return;
-    this.#told = true;
-    const { log, request, requestId, peer, replica } = this;
-    const { method, url: path } = request;
-    const tookMs = performance.now() - this.#beganMs;
-    log.write({ plane: 'control', requestId, method, path, replica, status, tookMs, peer });
-  }
 }
 
 /** Sends requests of the control port to the replica that owns their key, over the platform's own HTTP client. */
 export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #trust: Trust;
+  readonly #tally: Tally;
   readonly #budget = new RetryBudget(performance.now());
   /** Instances that have answered, to which there may be kept connections. */
   readonly #answered = new WeakSet<Address>();
@@ -95,6 +73,7 @@ export class Forwarder {
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
+    this.#tally = options.tally ?? new Tally();
     this.#trust = new Trust(options.config.trustedProxies);
   }
 
@@ -106,16 +85,21 @@ export class Forwarder {
   async forward(request: Request, peer: string): Promise<Response> {
     const { accessLog } = this.#options;
     const requestId = keptRequestId(request.headers) ?? crypto.randomUUID();
-    const telling =
-      accessLog?.sample() === true ? new Telling(accessLog, request, requestId, peer) : undefined;
+    const account = new Account({
+      tally: this.#tally,
+      accessLog: accessLog?.sample() === true ? accessLog : undefined,
+      request,
+      requestId,
+      peer,
+    });
     this.#inFlight++;
     try {
       if (this.#inFlight > SENDS_MAX)
         throw new ForwardError(503, 'Too many requests are in flight: ask again');
-      return await this.#tryInOrder(request, peer, requestId, telling);
+      return await this.#tryInOrder(request, peer, requestId, account);
     } catch (error) {
       this.#failedIds.set(request, requestId);
-      telling?.tell(error instanceof ForwardError ? error.status : 500);
+      account.refused(error instanceof ForwardError ? error.status : 500);
       throw error;
     } finally {
       this.#inFlight--;
@@ -127,12 +111,7 @@ export class Forwarder {
     return this.#failedIds.get(request) ?? keptRequestId(request.headers) ?? crypto.randomUUID();
   }
 
-  async #tryInOrder(
-    request: Request,
-    peer: string,
-    requestId: string,
-    telling: Telling | undefined,
-  ): Promise<Response> {
+  async #tryInOrder(request: Request, peer: string, requestId: string, account: Account): Promise<Response> {
     const { method } = request;
     const flaw = flawOf(request.headers);
     if (flaw !== undefined) throw new ForwardError(400, flaw);
@@ -157,14 +136,14 @@ export class Forwarder {
       requestId,
       key,
       attempts,
-      telling,
+      account,
       client: request.signal,
     };
     this.#budget.deposit();
     let place = this.#take(message);
     for (;;) {
       const { replica } = place.lease;
-      if (telling !== undefined) telling.replica = replica;
+      account.asks(replica);
       const outcome = await this.#attempt(message, place);
       if (outcome instanceof Response) return outcome;
       if (outcome instanceof Place) {
@@ -282,14 +261,14 @@ export class Forwarder {
       const onWhole = (): void => {
         if (verdict === 'answers') lease.answered();
       };
-      const onEnd = (): void => message.telling?.tell(status);
-      return await passOn({ reply, method, requestId: message.requestId, place, attempt, onWhole, onEnd });
+      const { requestId, account } = message;
+      return await passOn({ reply, method, requestId, place, attempt, account, onWhole });
     } catch (error) {
       // Also where it was the reply that could not be passed on: no more of it is to come.
       attempt.abort();
       place.release();
       if (client.aborted) {
-        message.telling?.tell(CLIENT_GONE);
+        message.account.clientGone();
         return new Response(null, { status: CLIENT_GONE });
       }
       if (cut) throw new ForwardError(502, 'The replica had to leave before it answered');

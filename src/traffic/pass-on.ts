@@ -1,3 +1,4 @@
+import type { Account } from './account.ts';
 import { replyHeaders } from './headers.ts';
 import type { Place } from './place.ts';
 
@@ -14,8 +15,8 @@ export interface Passing {
   readonly attempt: AbortController;
   /** Called when it is whole. */
   readonly onWhole: () => void;
-  /** Called when no more of it is passed on, whole or not; perhaps again. */
-  readonly onEnd: () => void;
+  /** Told how it ends. */
+  readonly account: Account;
 }
 
 /**
@@ -28,7 +29,7 @@ export async function passOn(passing: Passing): Promise<Response> {
   const headers = replyHeaders(reply.headers, place.lease.replica, requestId);
   const whole = (): void => {
     passing.onWhole();
-    passing.onEnd();
+    passing.account.answered(status);
     place.release();
   };
   const respond = (body: BodyInit | null): Response => new Response(body, { status, statusText, headers });
@@ -67,7 +68,7 @@ function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
 function relay(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   first: Uint8Array | undefined,
-  { place, attempt, onEnd }: Passing,
+  { reply, place, attempt, account }: Passing,
   whole: () => void,
 ): ReadableStream<Uint8Array> {
   const { lease } = place;
@@ -77,7 +78,7 @@ function relay(
         if (first !== undefined && first.byteLength > 0) controller.enqueue(first);
         lease.onCut = () => {
           place.release();
-          onEnd();
+          account.broke(reply.status);
           controller.error(new Error('The replica had to leave before its reply was whole'));
           attempt.abort();
         };
@@ -92,14 +93,14 @@ function relay(
           // What fails after the client has gone is no fault of the replica's.
           if (place.held) lease.failed();
           place.release();
-          onEnd();
+          account.broke(reply.status);
           // An error, not an end: the client must see that the message broke.
           controller.error(error);
         }
       },
       async cancel(reason) {
         place.release();
-        onEnd();
+        account.clientGone();
         await reader.cancel(reason);
       },
     },
