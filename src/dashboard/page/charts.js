@@ -3,6 +3,7 @@ import uPlot from './uplot.js';
 import { SPAN_MAX_S, spanOf, stacked, withGaps } from './chart-data.js';
 import { clock, count, duration, latency, rate } from './format.js';
 import { make, need, setAttribute, setText, tint } from './dom.js';
+import { mixed } from './colours.js';
 import { font, inkOf, now, onScheme } from './theme.js';
 
 /** @typedef {import('./store.js').Columns} Columns */
@@ -10,6 +11,10 @@ import { font, inkOf, now, onScheme } from './theme.js';
 
 /** With more replicas than these, layers can't be told apart: then there is the total, and who is looked at. */
 const STACKED_MAX = 12;
+
+/** How much of its colour the area under a line has: a layer is known by it, a wash only leans on its line. */
+const LAYER = 0.6;
+const WASH = 0.12;
 
 /** One cursor for all charts. */
 const SYNC = 'traffic';
@@ -19,7 +24,6 @@ const SYNC = 'traffic';
  * @property {string} label
  * @property {'plot' | 'plot-2' | 'plot-3' | 'bad'} ink
  * @property {boolean} [filled]
- * @property {readonly number[]} [dash]
  * @property {{ light: string, dark: string }} [colour] a replica's, in place of `ink`
  * @property {boolean} [hidden] has no word in the legend
  */
@@ -106,21 +110,23 @@ class Chart {
     if (width > 0) this.#plot = new uPlot(this.#options(width), this.#drawn, this.#plotBox);
     this.#values = this.#lines.map(() => make('span', { class: 'value' }));
     this.#legend.replaceChildren(
-      ...this.#lines.flatMap((line, i) => {
-        if (line.hidden === true) return [];
-        const mark = make('i', {
-          class: line.colour ? 'swatch' : `line-mark ${line.ink}`,
-          'aria-hidden': 'true',
-        });
-        const item = make('li', {}, [
-          mark,
-          make('span', { class: 'name' }, [line.label]),
-          ' ',
-          this.#values[i] ?? '',
-        ]);
-        if (line.colour) tint(item, line.colour);
-        return [item];
-      }),
+      ...this.#lines
+        .flatMap((line, i) => {
+          if (line.hidden === true) return [];
+          const mark = make('i', {
+            class: line.colour ? 'swatch' : `line-mark ${line.ink}`,
+            'aria-hidden': 'true',
+          });
+          const item = make('li', {}, [
+            mark,
+            make('span', { class: 'name' }, [line.label]),
+            ' ',
+            this.#values[i] ?? '',
+          ]);
+          if (line.colour) tint(item, line.colour);
+          return [item];
+        })
+        .toReversed(),
     );
     this.#read();
   }
@@ -193,7 +199,7 @@ class Chart {
           ...axis,
           size: 54,
           gap: 8,
-          values: (_u, splits) => splits.map((value) => format(value)),
+          values: (_u, splits) => splits.map((value) => (value === 0 ? '0' : format(value))),
           space: 32,
         },
       ],
@@ -203,16 +209,15 @@ class Chart {
   }
 
   /** @param {Line} line @returns {uPlot.Series} */
-  #series({ label, ink, filled = false, dash, colour }) {
+  #series({ label, ink, filled = false, colour }) {
     const stroke = colour ? now(colour) : inkOf(ink);
     return {
       label,
       stroke,
-      width: colour ? 1 : 1.5,
+      width: ink === 'plot-2' ? 1 : 1.5,
       points: { show: false },
       spanGaps: false,
-      ...(filled ? { fill: colour ? stroke : `${stroke}22` } : {}),
-      ...(dash ? { dash: [...dash] } : {}),
+      ...(filled ? { fill: mixed(stroke, inkOf('paper'), colour ? LAYER : WASH) } : {}),
     };
   }
 }
@@ -222,6 +227,7 @@ export class Charts {
   #charts = PANELS.map((panel, i) => new Chart(panel, i === PANELS.length - 1));
   #span = need('charts-span', HTMLElement);
   #scrub = need('scrub', HTMLInputElement);
+  #scrubAt = need('scrub-at', HTMLElement);
   #colours;
   #spotlight;
   #revision = -1;
@@ -263,8 +269,8 @@ export class Charts {
       1,
       [samples.p99_ms, samples.p50_ms],
       [
-        { label: 'p99', ink: 'plot-2', dash: [4, 3] },
-        { label: 'p50', ink: 'plot', filled: true },
+        { label: 'p99', ink: 'plot-2', filled: true },
+        { label: 'p50', ink: 'plot' },
       ],
     );
     show(2, [samples.errors_per_s], [{ label: 'all', ink: 'bad', filled: true }]);
@@ -322,7 +328,9 @@ export class Charts {
     const part = this.#scrub.valueAsNumber / Number(this.#scrub.max);
     const [from, to] = spanOf(at);
     const moment = part >= 1 || at.length === 0 ? null : from + (to - from) * part;
-    setAttribute(this.#scrub, 'aria-valuetext', moment === null ? 'now' : clock(moment * 1000));
+    const said = moment === null ? 'now' : clock(moment * 1000);
+    setAttribute(this.#scrub, 'aria-valuetext', said);
+    setText(this.#scrubAt, said);
     this.#charts[0]?.moveTo(moment);
   }
 }

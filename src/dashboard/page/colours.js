@@ -87,30 +87,42 @@ export function contrast(one, other) {
 
 /** The ink that is read best on a colour. @param {string} colour as #rrggbb */
 export function inkOn(colour) {
-  const [dark, light] = ['#14130f', '#ffffff'];
+  const [dark, light] = ['#000000', '#ffffff'];
   return contrast(colour, dark) >= contrast(colour, light) ? dark : light;
+}
+
+/** @param {string} colour as #rrggbb @param {string} ground @param {number} part how much of the colour, 0 to 1 */
+export function mixed(colour, ground, part) {
+  const parts = [1, 3, 5].map((at) => {
+    const of = (/** @type {string} */ one) => Number.parseInt(one.slice(at, at + 2), 16);
+    return Math.round(of(ground) + (of(colour) - of(ground)) * part)
+      .toString(16)
+      .padStart(2, '0');
+  });
+  return `#${parts.join('')}`;
+}
+
+/** The same colour for dark paper. @param {Lch} lch */
+function lifted([lightness, chroma, hue]) {
+  return shown([Math.min(0.9, lightness + DARK_LIFT), chroma, hue]);
+}
+
+/** How different two colours look on that paper where they look more alike. @param {Lch} one @param {Lch} other */
+function apart(one, other) {
+  return Math.min(difference(one, other), difference(lifted(one), lifted(other)));
 }
 
 /** Each next colour is the candidate that differs most from all before it. @returns {Lch[]} */
 function choose() {
-  /** @type {Lch[]} */
-  const candidates = [];
-  for (let i = 0; i < 360; i++)
-    candidates.push(
-      shown([
-        0.38 + 0.075 * (i % 5),
-        /** @type {const} */ ([0.18, 0.12, 0.07])[i % 3] ?? 0.12,
-        (i * GOLDEN_ANGLE) % 360,
-      ]),
-    );
+  const candidates = Array.from({ length: 360 }, (_, i) =>
+    shown([0.38 + 0.075 * (i % 5), [0.18, 0.12, 0.07][i % 3] ?? 0, (i * GOLDEN_ANGLE) % 360]),
+  );
   const chosen = FIRST.map(shown);
-  const nearest = candidates.map((one) => Math.min(...chosen.map((other) => difference(one, other))));
+  const nearest = candidates.map((one) => Math.min(...chosen.map((other) => apart(one, other))));
   while (chosen.length < COLOURS) {
-    const best = nearest.indexOf(Math.max(...nearest));
-    const next = /** @type {Lch} */ (candidates[best]);
+    const next = /** @type {Lch} */ (candidates[nearest.indexOf(Math.max(...nearest))]);
     chosen.push(next);
-    for (const [i, one] of candidates.entries())
-      nearest[i] = Math.min(nearest[i] ?? 0, difference(one, next));
+    for (const [i, one] of candidates.entries()) nearest[i] = Math.min(nearest[i] ?? 0, apart(one, next));
   }
   return chosen;
 }
@@ -119,9 +131,7 @@ function choose() {
 export const ON_LIGHT = choose();
 
 /** @type {readonly Lch[]} */
-export const ON_DARK = ON_LIGHT.map(([lightness, chroma, hue]) =>
-  shown([Math.min(0.9, lightness + DARK_LIFT), chroma, hue]),
-);
+export const ON_DARK = ON_LIGHT.map(lifted);
 
 const LIGHT_HEX = ON_LIGHT.map(hex);
 const DARK_HEX = ON_DARK.map(hex);

@@ -8,7 +8,7 @@ import { list } from './format.js';
 const TOGETHER_MS = 2000;
 
 /** Names that a group shows before it only counts. */
-const NAMES_SHOWN = 4;
+export const NAMES_SHOWN = 4;
 
 /** What is read out to who can't see the page; the rest would only be noise. @type {ReadonlySet<Happening>} */
 const READ_OUT = new Set(['ejected', 'died', 'healed', 'joined', 'left', 'engine away', 'engine back']);

@@ -1,5 +1,5 @@
 // @ts-check
-import { counted, percent, rate, short } from './format.js';
+import { counted, list, percent, rate, short } from './format.js';
 import { angleOf, between, fits, ownerAt, positionAt, runsOf, sectorsOf } from './geometry.js';
 import { need, setAttribute, setText } from './dom.js';
 import { font, inkOf, isStill, now, onScheme, prepare } from './theme.js';
@@ -12,11 +12,24 @@ import { inkOn } from './colours.js';
 const CHANGE_MS = 700;
 const TURN = 2 * Math.PI;
 const LABEL_CHARACTERS = 14;
+const NAMED_OFF = 6;
 
 /** Cells per device pixel of the circle: enough that none is wider than what the screen can show. */
 const CELLS_PER_PIXEL = 1.5;
 
+/** How far the rim reaches for traffic that is as large as the share: a part of the hole's radius. */
+const RIM = 0.07;
+
 const ease = (/** @type {number} */ t) => 1 - (1 - t) ** 3;
+
+/** Who is off the ring: by name where they are few, else how many in which state. @param {readonly Snapshot['replicas'][number][]} off */
+function offTheRing(off) {
+  if (off.length <= NAMED_OFF) return list(off.map(({ name, state }) => `${name} (${state})`));
+  /** @type {Map<string, number>} */
+  const states = new Map();
+  for (const { state } of off) states.set(state, (states.get(state) ?? 0) + 1);
+  return list([...states].map(([state, n]) => `${n} ${state}`));
+}
 
 /** The circle of keys: outside whose each key is, inside how much each has. */
 export class RingView {
@@ -87,12 +100,7 @@ export class RingView {
       );
     }
     const off = snapshot.replicas.filter(({ share }) => share <= 0);
-    setText(
-      this.#note,
-      off.length === 0
-        ? ''
-        : `Not on the ring: ${off.map(({ name, state }) => `${name} (${state})`).join(', ')}.`,
-    );
+    setText(this.#note, off.length === 0 ? '' : `Not on the ring: ${offTheRing(off)}.`);
     this.#writeHub();
     if (first || same) this.#draw();
   }
@@ -193,7 +201,7 @@ export class RingView {
 
   /** @param {CanvasRenderingContext2D} context @param {{ scale: number, outer: number, inner: number, donut: number, hole: number }} radii */
   #paintScale(context, { scale, outer }) {
-    context.strokeStyle = inkOf('line-2');
+    context.strokeStyle = inkOf('ink-3');
     context.lineWidth = 1;
     context.beginPath();
     for (let i = 0; i < 64; i++) {
@@ -236,7 +244,7 @@ export class RingView {
         context.drawImage(this.#oldBand, -size / 2, -size / 2, size, size);
         context.globalAlpha = progress;
       } else this.#oldBand = null;
-      const lit = this.#spotlight.name ?? this.#owner;
+      const lit = this.#spotlight.name;
       const shown = lit !== null && this.#map.names.includes(lit);
       if (shown) context.globalAlpha *= 0.16;
       context.drawImage(this.#band, -size / 2, -size / 2, size, size);
@@ -289,7 +297,7 @@ export class RingView {
   #paintSectors(context, { donut, hole }) {
     const sectors = this.#current();
     const sheet = inkOf('paper');
-    const lit = this.#spotlight.name ?? this.#owner;
+    const lit = this.#spotlight.name;
     if (sectors.length === 0) {
       context.strokeStyle = inkOf('line');
       context.lineWidth = 1;
@@ -325,7 +333,50 @@ export class RingView {
       }
       context.stroke();
     }
+    const owns = sectors.find(({ name }) => name === this.#owner);
+    if (owns) {
+      context.strokeStyle = inkOf('ink');
+      context.lineWidth = 2.5;
+      context.beginPath();
+      context.arc(0, 0, donut - 1, owns.from, owns.to);
+      context.arc(0, 0, hole + 1, owns.to, owns.from, true);
+      context.closePath();
+      context.stroke();
+    }
+    this.#paintTraffic(context, sectors, hole);
     if (this.#progress >= 1) this.#label(context, sectors, { inner: hole + 3, outer: donut - 3 }, lit);
+  }
+
+  /**
+   * The rim inside: who is as busy as its share says reaches to the fine circle, who is twice as busy twice as far.
+   *
+   * @param {CanvasRenderingContext2D} context
+   * @param {readonly Sector[]} sectors
+   * @param {number} hole
+   */
+  #paintTraffic(context, sectors, hole) {
+    const snapshot = this.#snapshot;
+    if (snapshot === null) return;
+    const [start, fair] = [hole - 5, hole * RIM];
+    const total = snapshot.replicas.reduce((sum, one) => sum + one.requests_per_s, 0);
+    if (total > 0)
+      for (const { name, from, to } of sectors) {
+        const replica = snapshot.replicas.find((one) => one.name === name);
+        if (replica === undefined || !(replica.share > 0)) continue;
+        const depth = Math.min(2, replica.requests_per_s / total / replica.share) * fair;
+        context.fillStyle = now(this.#colours.of(name));
+        context.globalAlpha = this.#spotlight.name === null || this.#spotlight.name === name ? 1 : 0.22;
+        context.beginPath();
+        context.arc(0, 0, start, from, to);
+        context.arc(0, 0, start - depth, to, from, true);
+        context.fill();
+      }
+    context.globalAlpha = 1;
+    context.strokeStyle = inkOf('ink');
+    context.lineWidth = 1;
+    context.beginPath();
+    context.arc(0, 0, start - fair, 0, TURN);
+    context.stroke();
   }
 
   /**

@@ -1,6 +1,6 @@
 // @ts-check
 import { clock, counted } from './format.js';
-import { grouped, reasonOf, toneOf, verbOf, whoOf } from './happenings.js';
+import { NAMES_SHOWN, grouped, reasonOf, toneOf, verbOf, whoOf } from './happenings.js';
 import { arrange, make, need, setHidden, setText, tint } from './dom.js';
 
 /** Groups that are shown; the rest would be scrolled past. */
@@ -39,7 +39,7 @@ export class Timeline {
     );
     for (const [key, group] of groups) {
       const item = this.#items.get(key);
-      if (item) setText(item.who, whoOf(group));
+      if (item && item.who.dataset['who'] !== whoOf(group)) this.#name(item.who, group);
     }
     setText(this.#count, events.length === 0 ? '' : `${counted(events.length, 'event')}, newest first`);
     setHidden(this.#empty, events.length > 0);
@@ -49,7 +49,7 @@ export class Timeline {
 
   /** @param {import('./happenings.js').Group} group */
   #create(group) {
-    const { at, what, replicas, seq } = group;
+    const { at, what, seq } = group;
     const who = make('span', { class: 'name' });
     const why = reasonOf(group);
     const tone = toneOf(what);
@@ -60,7 +60,6 @@ export class Timeline {
         make('time', { datetime: new Date(at).toISOString() }, [clock(at)]),
         make('span', { class: 'sign', 'aria-hidden': 'true' }, [SIGNS[tone] ?? '·']),
         make('p', {}, [
-          ...replicas.slice(0, 1).map(() => make('i', { class: 'swatch', 'aria-hidden': 'true' })),
           who,
           ' ',
           make('span', { class: 'what' }, [verbOf(what)]),
@@ -68,7 +67,18 @@ export class Timeline {
         ]),
       ],
     );
-    if (replicas[0] !== undefined) tint(element, this.#colours.of(replicas[0]));
+    this.#name(who, group);
     return { element, who };
+  }
+
+  /** Colours first, then all names: a sentence with dots in it can't be read. @param {HTMLElement} who @param {import('./happenings.js').Group} group */
+  #name(who, group) {
+    const dots = group.replicas.slice(0, NAMES_SHOWN).map((replica) => {
+      const dot = make('i', { class: 'swatch', 'aria-hidden': 'true' });
+      tint(dot, this.#colours.of(replica));
+      return dot;
+    });
+    who.replaceChildren(...dots, whoOf(group));
+    who.dataset['who'] = whoOf(group);
   }
 }
