@@ -20,7 +20,9 @@ COPY package.json ./
 COPY src src
 USER bun
 EXPOSE 5000 8080
+# Whether it is ready, for who waits for that. Replicas, which are made of this image too, have it turned off; and where
+# who is not healthy gets killed, as in a Swarm, /heartbeat is what to ask: an engine that is away is no reason to die.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s \
-  CMD ["bun", "-e", "const r = await fetch(`http://127.0.0.1:${process.env.PORT || 5000}/heartbeat`); process.exit(r.ok ? 0 : 1)"]
+  CMD ["bun", "-e", "process.exit((await fetch(`http://127.0.0.1:${process.env.PORT || 5000}/ready`)).ok ? 0 : 1)"]
 STOPSIGNAL SIGTERM
 CMD ["bun", "src/main.ts"]

@@ -1,28 +1,35 @@
 import { Elysia } from 'elysia';
 import { failureReply, isUnexpected, Refusal, type Thrown } from './api/errors.ts';
 import { forwardAll } from './api/forward.ts';
-import { checkChange, limitBody } from './api/guard.ts';
+import { checkChange, checkJson, limitBody } from './api/guard.ts';
 import { heartbeatApi } from './api/heartbeat.ts';
 import { homeApi } from './api/home.ts';
 import { mapRequestApi } from './api/map-request.ts';
 import { metricsApi } from './api/metrics.ts';
+import { planApi } from './api/plan.ts';
+import { readyApi } from './api/ready.ts';
 import { replicasApi } from './api/replicas.ts';
 import { ringApi } from './api/ring.ts';
 import type { Config } from './config.ts';
 import type { Dashboard } from './dashboard/dashboard.ts';
 import { docs } from './docs/swagger.ts';
+import { systemClock } from './fleet/clock.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { Log } from './log.ts';
 import { createRegistry } from './metrics/registry.ts';
 import { sourceAround, type MetricsSource } from './metrics/source.ts';
+import { accessLogOf, pathOf } from './traffic/access-log.ts';
 import { Forwarder, type ForwardConfig } from './traffic/forward.ts';
 import { plainAddress } from './traffic/peer.ts';
 import type { Tally } from './traffic/tally.ts';
 import { send } from './traffic/upstream.ts';
 
 export interface AppOptions {
-  readonly fleet: Pick<Fleet, 'names' | 'add' | 'remove' | 'owner' | 'claim' | 'standing'>;
-  readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts'>;
+  readonly fleet: Pick<
+    Fleet,
+    'names' | 'plan' | 'add' | 'remove' | 'owner' | 'claim' | 'standing' | 'ring' | 'pulse'
+  >;
+  readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog'>;
   readonly log: Log;
   /** Where forwarded requests are counted. */
   readonly tally?: Tally;
@@ -35,15 +42,17 @@ export interface AppOptions {
 export type App = (request: Request, peer: () => string) => Response | Promise<Response>;
 
 /** A GET of what is our own to read, under a valid host: nothing about it is to be checked, whoever asks. */
-const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|map_request|rep)(?:\?|$)/;
+const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|ready|map_request|rep)(?:\?|$)/;
 
 /** Our own paths and the methods they have; HEAD goes with GET (RFC 9110, section 9.3.2). */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/heartbeat': ['GET', 'HEAD'],
+  '/ready': ['GET', 'HEAD'],
   '/map_request': ['GET', 'HEAD'],
   '/rep': ['GET', 'HEAD'],
   '/ring': ['GET', 'HEAD'],
   '/metrics': ['GET', 'HEAD'],
+  '/plan': ['POST'],
   '/add': ['POST'],
   '/rm': ['DELETE'],
   '/': ['GET', 'HEAD'],
@@ -55,25 +64,39 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/dashboard/kill': ['POST'],
 };
 const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/dashboard/kill']);
+/** Calls with a body that change nothing: open to whoever may read. */
+const QUESTIONS: ReadonlySet<string> = new Set(['/plan']);
 /** All that is below is ours, whatever it is. */
 const DASHBOARD = '/dashboard/';
 
 /** guard → api → docs → forward: one Elysia app behind a check of who may call what. */
-export function createApp({ fleet, config, log, dashboard, source }: AppOptions): App {
+export function createApp({ fleet, config, log, tally, dashboard, source }: AppOptions): App {
   const peers = new WeakMap<Request, string>();
   const peerOf = (request: Request): string => peers.get(request) ?? '';
-  const forwarder = new Forwarder({ claim: (key, except) => fleet.claim(key, except), send, config });
-  const fail = (thrown: Thrown): Response => {
-    if (isUnexpected(thrown)) log.error({ err: thrown.error }, 'unexpected error in a request');
-    return failureReply(thrown);
+  const forwarder = new Forwarder({
+    claim: (key, except) => fleet.claim(key, except),
+    send,
+    config,
+    ...(tally === undefined ? {} : { tally }),
+    accessLog: accessLogOf(config.accessLog, log),
+  });
+  const fail = (thrown: Thrown, request: Request): Response => {
+    const requestId = forwarder.idOf(request);
+    if (isUnexpected(thrown)) {
+      const { method, url } = request;
+      log.error({ requestId, method, path: pathOf(url), err: thrown.error }, 'unexpected error in a request');
+    }
+    return failureReply(thrown, requestId);
   };
   // A Host of one to three characters would shift where Elysia finds the path, unless told that hosts may be short.
   // Not normalized: a misspelt field is refused, not dropped in silence.
   const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
-    .onError({ as: 'global' }, ({ code, error }) => fail({ code, error }))
+    .onError({ as: 'global' }, ({ code, error, request }) => fail({ code, error }, request))
     .use(heartbeatApi)
+    .use(readyApi(fleet))
     .use(mapRequestApi(fleet))
     .use(replicasApi(fleet))
+    .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
     .use(metricsApi(createRegistry(source ?? sourceAround(fleet))))
     .use(dashboard?.routes() ?? new Elysia())
@@ -81,10 +104,7 @@ export function createApp({ fleet, config, log, dashboard, source }: AppOptions)
     .use(docs())
     .use(forwardAll({ forwarder, peerOf }));
 
-  const answer = async (received: Request, peer: string): Promise<Response> => {
-    // HTTP/1.0 has no Host, and simple health checks speak it.
-    const hostless = received.url.startsWith('/') && !received.headers.has('host');
-    const base = hostless ? new Request(`http://localhost${received.url}`, received) : received;
+  const answer = async (base: Request, peer: string): Promise<Response> => {
     const url = URL.parse(base.url);
     if (url === null) throw new Refusal(400, 'The request has no valid Host');
     const { pathname } = url;
@@ -100,6 +120,9 @@ export function createApp({ fleet, config, log, dashboard, source }: AppOptions)
     if (CHANGES.has(path)) {
       checkChange({ peer, headers: request.headers }, config);
       request = await limitBody(request);
+    } else if (QUESTIONS.has(path)) {
+      checkJson(request.headers);
+      request = await limitBody(request);
     } else if (allowed !== undefined && method === 'HEAD') {
       const full = await app.fetch(new Request(request.url, { headers: request.headers }));
       const headers = new Headers(full.headers);
@@ -112,11 +135,15 @@ export function createApp({ fleet, config, log, dashboard, source }: AppOptions)
     return app.fetch(request);
   };
 
-  const checked = async (request: Request, peer: string): Promise<Response> => {
+  const checked = async (received: Request, peer: string): Promise<Response> => {
+    let request = received;
     try {
+      // HTTP/1.0 has no Host, and simple health checks speak it.
+      if (received.url.startsWith('/') && !received.headers.has('host'))
+        request = new Request(`http://localhost${received.url}`, received);
       return await answer(request, plainAddress(peer));
     } catch (error) {
-      return fail({ code: undefined, error });
+      return fail({ code: undefined, error }, request);
     }
   };
 

@@ -4,6 +4,7 @@
 import type { App } from './app.ts';
 import { parseConfig, printable } from './config.ts';
 import { openLog } from './log.ts';
+import { preface, type Stage } from './preface.ts';
 import { openRingmaster } from './ringmaster.ts';
 
 /** What Deno tells of a connection. */
@@ -15,6 +16,7 @@ const config = parseConfig(process.env);
 const log = openLog(config.logLevel);
 const stopping = new AbortController();
 const forced = new AbortController();
+let stage: Stage = 'starting';
 const opening = openRingmaster(config, log, {
   stopping: stopping.signal,
   forced: forced.signal,
@@ -23,6 +25,7 @@ const opening = openRingmaster(config, log, {
 });
 const app: Promise<App> = opening.then((ringmaster) => {
   log.info({ runtime: ringmaster.runtime, replicas: ringmaster.fleet.names() }, 'ready');
+  stage = stopping.signal.aborted ? 'stopping' : 'serving';
   return ringmaster.app;
 });
 app.catch((error: unknown) => {
@@ -37,6 +40,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
   process.on(signal, () => {
     if (stopping.signal.aborted) return forced.abort();
     stopping.abort();
+    stage = 'stopping';
     void opening
       .then((ringmaster) => ringmaster.close())
       .catch(() => {})
@@ -46,6 +50,6 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
 export default {
   async fetch(request: Request, connection?: ConnectionInfo): Promise<Response> {
     // Without an address a caller counts as a stranger: changes then need ADMIN_TOKEN.
-    return (await app)(request, () => connection?.remoteAddr?.hostname ?? '');
+    return preface(request, stage) ?? (await app)(request, () => connection?.remoteAddr?.hostname ?? '');
   },
 };

@@ -1,10 +1,11 @@
 import type { App } from './app.ts';
-import { announce } from './announce.ts';
+import { announce, partingLine } from './announce.ts';
 import { ConfigError, parseConfig, printable, type Config } from './config.ts';
 import { watchLineage } from './lineage.ts';
-import { openLog, type Log } from './log.ts';
+import { openOutput, type Log, type Output } from './log.ts';
 import { PortRefused, portRefused } from './port.ts';
-import { openRingmaster } from './ringmaster.ts';
+import { preface, type Stage } from './preface.ts';
+import { openRingmaster, type Ringmaster } from './ringmaster.ts';
 import { openTraffic } from './traffic/traffic.ts';
 
 /** Idle connections are closed after this; it is the longest that Bun has. */
@@ -13,13 +14,18 @@ const IDLE_TIMEOUT_S = 255;
 const SIGNAL_ECHO_MS = 250;
 const SIGNAL_NUMBER = { SIGINT: 2, SIGTERM: 15 } as const;
 
+// First of all: who refuses a start wants to know of it.
+let output: Output | undefined;
+let stage: Stage = 'starting';
 const config = readConfig();
-const log = openLog(config.logLevel);
+output = openOutput(config.logLevel);
+const { log, terminal } = output;
 // The port is taken before anything is started; calls that come in until then wait.
 const app = Promise.withResolvers<App>();
 const server = listen(config, app.promise, log);
 const stopping = new AbortController();
 const forced = new AbortController();
+terminal?.begin('starting');
 const opening = openRingmaster(config, log, {
   stopping: stopping.signal,
   forced: forced.signal,
@@ -37,7 +43,10 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const)
 try {
   const ringmaster = await opening;
   app.resolve(ringmaster.app);
-  announce({ ringmaster, config, port: server.port ?? config.port, log });
+  if (!stopping.signal.aborted) {
+    stage = 'serving';
+    announce({ ringmaster, config, port: server.port ?? config.port, output });
+  }
 } catch (error) {
   if (error instanceof PortRefused) refuse(error.message);
   if (!stopping.signal.aborted) refuse(`Ringmaster could not start: ${(error as Error).message}`);
@@ -71,6 +80,8 @@ function listen({ host, port }: Config, ready: Promise<App>, to: Log): Bun.Serve
       fetch: (request, self) => {
         // A request under way takes as long as it takes; limits of its own apply where it is handled.
         self.timeout(request, 0);
+        const early = preface(request, stage);
+        if (early !== undefined) return early;
         const peer = (): string => self.requestIP(request)?.address ?? '';
         return opened === undefined ? ready.then((answer) => answer(request, peer)) : opened(request, peer);
       },
@@ -99,17 +110,33 @@ function stop(signal: keyof typeof SIGNAL_NUMBER): void {
 /** Takes no more connections, then drains; idle ones are closed at the end. */
 async function shutDown(): Promise<void> {
   stopping.abort();
-  log.info({}, 'stopping');
+  stage = 'stopping';
+  const shown = terminal?.begin('draining…') === true;
+  if (!shown) log.info({}, 'stopping');
   void server.stop(false);
   const ringmaster = await opening.catch(() => undefined);
+  const line = ringmaster === undefined ? () => 'stopped' : partingOf(ringmaster);
+  ringmaster?.fleet.journal.listen(() => terminal?.step(line(false)));
   await ringmaster?.close();
   await server.stop(true);
-  log.info({}, 'stopped');
+  terminal?.end();
+  if (shown) terminal?.print(`${line(true)}\n`);
+  else log.info({}, 'stopped');
   process.exit();
+}
+
+/** What becomes of the replicas from now on, at any moment. */
+function partingOf({ runtime, fleet }: Ringmaster): (over: boolean) => string {
+  const members = fleet.names().length;
+  const before = fleet.journal.count('left');
+  const { onExit } = config;
+  return (over) =>
+    partingLine({ runtime, onExit, members, left: fleet.journal.count('left') - before }, over);
 }
 
 /** One line that says what to change, and the end. */
 function refuse(line: string): never {
+  output?.terminal?.end();
   // What an engine or a build said may be part of it.
   process.stderr.write(`${printable(line)}\n`);
   process.exit(1);

@@ -26,7 +26,9 @@ type AnyFleet = Pick<Fleet, keyof Fleet>;
 export interface Ringmaster {
   readonly app: App;
   readonly runtime: Runtime['kind'];
-  readonly fleet: Pick<Fleet, 'names'>;
+  /** Where docker was looked for and can't be used. */
+  readonly whyNotDocker: string | undefined;
+  readonly fleet: Pick<Fleet, 'names' | 'journal'>;
   /** Where the relay listens; undefined where there is none. */
   readonly trafficPort: number | undefined;
   /** Drains and removes the replicas, or keeps them where ON_EXIT says so. */
@@ -61,7 +63,7 @@ export async function openRingmaster(
   log: Log,
   { stopping, forced, port, openTraffic }: Surroundings,
 ): Promise<Ringmaster> {
-  const opened = await unlessStopped(openRuntime(config, port, log), stopping);
+  const { runtime: opened, whyNotDocker } = await unlessStopped(openRuntime(config, port, log), stopping);
   const engine = new EngineMeter();
   const runtime = metered(opened, engine);
   if (config.onExit === 'keep' && !runtime.durable)
@@ -125,6 +127,7 @@ export async function openRingmaster(
   return {
     app: createApp({ fleet, config, log, tally: tallies.control, source, dashboard }),
     runtime: runtime.kind,
+    whyNotDocker,
     fleet,
     trafficPort: traffic?.port,
     close,

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { fileURLToPath } from 'node:url';
 import { printable } from '../src/config.ts';
+import { withoutSecrets } from '../src/log.ts';
 import { controlsIn, HOSTILE, onTerminal } from './security/terminal.ts';
 
 const LOG = fileURLToPath(new URL('../src/log.ts', import.meta.url));
@@ -28,4 +29,18 @@ test('on a terminal, no field, message or error of the log can write on the scre
   expect(controlsIn(shown)).toEqual([]);
   // A line of its own would look like one of ours.
   expect(shown).not.toMatch(/^FORGED/m);
+});
+
+test.each([
+  ['GET http://h/a?token=x&b=y failed', 'GET http://h/a?… failed'],
+  ['"http://h/a?token=x"', '"http://h/a?…"'],
+  ['http://h/a?token', 'http://h/a?…'],
+  ['GET /a/b?token, then nothing', 'GET /a/b?… then nothing'],
+  ["path: '/a?b=c'", "path: '/a?…'"],
+  ['http://user:pass@h/a', 'http://…@h/a'],
+  ['what? no = here', 'what? no = here'],
+  ['docker: (HTTP code 404) no such image', 'docker: (HTTP code 404) no such image'],
+  ['at a (http://h/file.ts?t=1:2:3)', 'at a (http://h/file.ts?…'],
+])('of the text %j of an error is logged %j', (text, logged) => {
+  expect(withoutSecrets(text)).toBe(logged);
 });

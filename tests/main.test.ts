@@ -154,6 +154,36 @@ describe('start', () => {
   );
 
   test(
+    'who asks meanwhile whether it is alive and ready is told at once: alive, and starting',
+    async () => {
+      const port = await freePort();
+      const child = Bun.spawn([process.execPath, '--no-orphans', 'src/main.ts'], {
+        cwd: new URL('..', import.meta.url).pathname,
+        env: environment({ RUNTIME: 'process', PORT: String(port), REPLICA_COMMAND: 'sleep 1000' }),
+        stdout: 'ignore',
+        stderr: 'ignore',
+      });
+      const url = `http://127.0.0.1:${port}`;
+      let alive: Response | undefined;
+      await eventually(async () => {
+        alive = await fetch(`${url}/heartbeat`);
+      });
+      expect([alive?.status, await alive?.text()]).toEqual([200, 'Hello']);
+      const ready = await fetch(`${url}/ready`);
+      expect([ready.status, ready.headers.get('retry-after'), await ready.json()]).toEqual([
+        503,
+        '1',
+        { message: '<Error> Ringmaster is starting', status: 'failure' },
+      ]);
+      const head = await fetch(`${url}/ready`, { method: 'HEAD' });
+      expect([head.status, await head.text()]).toEqual([503, '']);
+      child.kill('SIGTERM');
+      expect(await child.exited).toBe(0);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
     'any HTTP server can be a replica',
     async () => {
       const script =

@@ -31,13 +31,17 @@ export interface Thrown {
 }
 
 /** The reply to an error: the one place where errors become statuses. What is not known here is a 500 that says nothing. */
-export function failureReply(thrown: Thrown): Response {
+export function failureReply(thrown: Thrown, requestId?: string): Response {
   const { status, message, headers, retryAfterS } = explain(thrown);
   const waitS = retryAfterS ?? (status === 503 ? RETRY_AFTER_S : undefined);
   const body: Failure = { message: `<Error> ${message}`, status: 'failure' };
   return Response.json(body, {
     status,
-    headers: { ...headers, ...(waitS === undefined ? {} : { 'retry-after': String(waitS) }) },
+    headers: {
+      ...headers,
+      ...(waitS === undefined ? {} : { 'retry-after': String(waitS) }),
+      ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
+    },
   });
 }
 

@@ -42,6 +42,11 @@ export function checkChange({ peer, headers }: Caller, { adminToken, allowedHost
       'Changes from this address need ADMIN_TOKEN to be set, and sent as Authorization: Bearer',
     );
   }
+  checkJson(headers);
+}
+
+/** Throws Refusal where the body is not said to be JSON: what a form can send, and a page of another site unasked, is not. */
+export function checkJson(headers: Headers): void {
   const type = (headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase();
   if (type !== 'application/json')
     throw new Refusal(415, 'Send the body with content-type: application/json');

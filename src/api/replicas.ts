@@ -1,9 +1,10 @@
-import type { TSchema } from '@sinclair/typebox';
-import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import type { Fleet } from '../fleet/fleet.ts';
+import { checkedBody } from './body.ts';
 import { Refusal, wrongInput } from './errors.ts';
-import { bug, change, changed, failure, replicas } from './schemas.ts';
+import { dryRun, reportOf } from './plan.ts';
+import { bug, change, changed, failure, names, replicas } from './schemas.ts';
 
 const refused = {
   400: failure(
@@ -33,34 +34,72 @@ const detail = (summary: string, description: string) => ({ tags: ['Replicas'], 
 const changeDetail = (summary: string, description: string) => ({
   ...detail(summary, description),
   security: [{}, { token: [] }],
+  parameters: [dryRunParameter],
 });
 
-/**
- * The options of a route that takes such a body, checked before Elysia does so: its error shows the whole body again,
- * indented, which for 40 KB of nested brackets took 12 s in which nothing else was served.
- */
-function checkedBody<const T extends TSchema>(body: T) {
-  const schema = TypeCompiler.Compile(body);
-  const transform = ({ body: sent }: { readonly body: unknown }): void => {
-    if (!schema.Check(sent)) throw new Refusal(400, wrongInput('body', schema.Errors(sent).First()?.path));
-  };
-  return { parse: 'json', body, transform } as const;
+const DRY_RUN = 'dry_run';
+const dryRunParameter = {
+  name: DRY_RUN,
+  in: 'query',
+  required: false,
+  description: 'true: say what the call would do and what it would move, and change nothing',
+  // What the page to try the API fills in.
+  schema: { type: 'boolean', default: false, example: false },
+} as const;
+
+/** Whether the call only asks. Throws Refusal for what may be meant so and is not understood: it would be a change. */
+function isDryRun(url: string): boolean {
+  const [found, ...others] = [...new URL(url).searchParams].filter(([name]) => /^dry[-_ ]?run$/i.test(name));
+  if (found === undefined) return false;
+  const [name, value] = found;
+  if (name !== DRY_RUN || (value !== 'true' && value !== 'false') || others.length > 0)
+    throw new Refusal(400, 'dry_run must be true or false, and be there once: ?dry_run=true');
+  return value === 'true';
+}
+
+const wrongChange = (path: string | undefined): string => wrongInput('body', path);
+
+/** A call of a change, as Elysia hands it over. */
+interface Call {
+  readonly request: Request;
+  readonly body: { readonly n: number; readonly hostnames?: string[] };
 }
 
 /** Who is in: read it, add to it, remove from it. */
-export function replicasApi(fleet: Pick<Fleet, 'names' | 'add' | 'remove'>) {
-  const state = (names: readonly string[]) => ({ N: names.length, replicas: [...names] });
-  const success = (names: readonly string[]) => ({ message: state(names), status: 'successful' as const });
+export function replicasApi(fleet: Pick<Fleet, 'names' | 'plan' | 'add' | 'remove' | 'ring'>) {
+  const state = (members: readonly string[]) => ({ N: members.length, replicas: [...members] });
+  const success = (members: readonly string[]) => ({
+    message: state(members),
+    status: 'successful' as const,
+  });
+  const add = async ({ request, body: { n, hostnames = [] } }: Call) => {
+    const join = { n, hostnames };
+    if (!isDryRun(request.url)) return success(await fleet.add(join));
+    const plan = fleet.plan({ join });
+    return { add: [...plan.joining], ...reportOf(plan, fleet.ring) };
+  };
+  const remove = async ({ request, body: { n, hostnames = [] } }: Call) => {
+    const leave = { n, hostnames };
+    if (!isDryRun(request.url)) return success(await fleet.remove(leave));
+    const plan = fleet.plan({ leave });
+    return { rm: [...plan.leaving], ...reportOf(plan, fleet.ring) };
+  };
   return new Elysia({ name: 'api/replicas' })
     .get('/rep', () => state(fleet.names()), {
       parse: 'json',
       response: { 200: replicas, ...bug },
       detail: detail('List the replicas', 'In joining order.'),
     })
-    .post('/add', async ({ body: { n, hostnames = [] } }) => success(await fleet.add({ n, hostnames })), {
-      ...checkedBody(change('to add', 2, ['a'])),
+    .post('/add', add, {
+      ...checkedBody(change('to add', 2, ['a']), wrongChange),
       response: {
-        200: changed('All are ready and on the ring', ['server-1', 'server-2', 'server-3', 'a', 'server-4']),
+        200: Type.Union(
+          [
+            changed('After the change', ['server-1', 'server-2', 'server-3', 'a', 'server-4']),
+            dryRun({ add: names('Names of those that would join', ['a', 'server-4']) }),
+          ],
+          { description: 'All are ready and on the ring; with dry_run=true, what would join and move' },
+        ),
         ...refused,
         409: failure('A name is taken', 'Hostname a is taken: choose a name that /rep does not list'),
         413: failure(
@@ -73,10 +112,16 @@ export function replicasApi(fleet: Pick<Fleet, 'names' | 'add' | 'remove'>) {
         'Answers once all are ready and on the ring; missing names are generated, except with RUNTIME=static, where each server has to be named. All or none: where one cannot be started or does not answer, none is added.',
       ),
     })
-    .delete('/rm', async ({ body: { n, hostnames = [] } }) => success(await fleet.remove({ n, hostnames })), {
-      ...checkedBody(change('to remove', 1, ['a'])),
+    .delete('/rm', remove, {
+      ...checkedBody(change('to remove', 1, ['a']), wrongChange),
       response: {
-        200: changed('All are drained and gone', ['server-1', 'server-2', 'server-3', 'server-4']),
+        200: Type.Union(
+          [
+            changed('After the change', ['server-1', 'server-2', 'server-3', 'server-4']),
+            dryRun({ rm: names('Names of those that would leave', ['a']) }),
+          ],
+          { description: 'All are drained and gone; with dry_run=true, what would leave and move' },
+        ),
         ...refused,
         404: failure(
           'A name is not that of a replica',

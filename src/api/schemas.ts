@@ -18,13 +18,15 @@ export const bug = {
   500: failure('A bug in Ringmaster', 'Something went wrong inside Ringmaster: its log has the details'),
 };
 
-const names = (example: string[]) =>
-  Type.Array(Type.String(), { description: 'Names of the replicas, in joining order', examples: [example] });
+export const names = (description: string, example: string[]) =>
+  Type.Array(Type.String(), { description, examples: [example] });
+
+const members = (example: string[]) => names('Names of the replicas, in joining order', example);
 
 export const replicas = Type.Object(
   {
     N: Type.Integer({ minimum: 0, description: 'How many replicas there are', examples: [3] }),
-    replicas: names(['server-1', 'server-2', 'server-3']),
+    replicas: members(['server-1', 'server-2', 'server-3']),
   },
   { description: 'The replicas, in joining order' },
 );
@@ -39,12 +41,19 @@ export const changed = (description: string, example: string[]) =>
           description: 'How many replicas there are now',
           examples: [example.length],
         }),
-        replicas: names(example),
+        replicas: members(example),
       }),
       status: Type.Literal('successful'),
     },
     { description },
   );
+
+/** Name of one that joins or leaves. */
+export const hostname = (examples: string[]) =>
+  Type.String({
+    description: `Matches ${NAME_PATTERN}; with RUNTIME=static it is host:port or a name from UPSTREAMS`,
+    examples,
+  });
 
 /** How many join or leave, and which. Type, not Elysia's t, whose integer takes the text "3" too. */
 export const change = (which: string, n: number, hostnames: string[]) =>
@@ -52,16 +61,10 @@ export const change = (which: string, n: number, hostnames: string[]) =>
     {
       n: Type.Integer({ minimum: 1, description: `How many replicas ${which}`, examples: [n] }),
       hostnames: Type.Optional(
-        Type.Array(
-          Type.String({
-            description: `Matches ${NAME_PATTERN}; with RUNTIME=static it is host:port or a name from UPSTREAMS`,
-            examples: hostnames,
-          }),
-          {
-            description: 'Names, at most n of them; without regard to case each is unique',
-            examples: [hostnames],
-          },
-        ),
+        Type.Array(hostname(hostnames), {
+          description: 'Names, at most n of them; without regard to case each is unique',
+          examples: [hostnames],
+        }),
       ),
     },
     // A misspelt "hostnames" must not remove whichever replica is the newest.

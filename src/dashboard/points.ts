@@ -1,14 +1,33 @@
+import { Buffer } from 'node:buffer';
 import type { Ring } from '../ring/ring.ts';
+
+/** Of more replicas no page can show the points apart, and to send them takes 8 KB for each. */
 export const POINTS_REPLICAS_MAX = 256;
-export function pointsOf(ring: Ring): { names: string[]; positions: string; owners: string } | undefined {
+
+/** All points of a ring, as the page draws them: what is at one place of both columns belongs together. */
+export interface DrawnPoints {
+  /** Names of the replicas, sorted. */
+  readonly names: readonly string[];
+  /** Base64 of little-endian unsigned 32-bit integers, ascending. A point owns what is after the one before it. */
+  readonly positions: string;
+  /** Base64 of little-endian unsigned 16-bit integers: whose each point is, as an index into the names. Where points meet, the owner's comes first. */
+  readonly owners: string;
+}
+
+/** The points of the ring; undefined where there are more than {@link POINTS_REPLICAS_MAX} replicas. O(points). */
+export function pointsOf(ring: Ring): DrawnPoints | undefined {
   if (ring.names.length > POINTS_REPLICAS_MAX) return undefined;
-  const all = [...ring.entries()];
-  const idx = new Map(ring.names.map((n, i) => [n, i]));
-  const p = new Uint32Array(all.map(([x]) => x));
-  const o = new Uint16Array(all.map(([, n]) => idx.get(n)!));
+  const { positions, owners } = ring.columns();
+  // Not the arrays' own memory, whose order of bytes is the machine's.
+  const positionBytes = Buffer.alloc(positions.length * 4);
+  const ownerBytes = Buffer.alloc(owners.length * 2);
+  for (let i = 0; i < positions.length; i++) {
+    positionBytes.writeUInt32LE(positions[i]!, i * 4);
+    ownerBytes.writeUInt16LE(owners[i]!, i * 2);
+  }
   return {
-    names: [...ring.names],
-    positions: Buffer.from(p.buffer).toString('base64'),
-    owners: Buffer.from(o.buffer).toString('base64'),
+    names: ring.names,
+    positions: positionBytes.toString('base64'),
+    owners: ownerBytes.toString('base64'),
   };
 }

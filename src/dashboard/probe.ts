@@ -1,10 +1,28 @@
 import { hash32 } from '../ring/hash.ts';
 import type { Ring } from '../ring/ring.ts';
-export function probe(ring: Ring, key: string) {
+
+/** Replicas of the failover order that are told at most: more than a request gets to, but on the worst of days. */
+export const PREFERENCE_MAX = 64;
+
+/** Where a key is on the ring, and where its requests go. */
+export interface Probe {
+  /** The key's own, an integer in [0, 2^32). */
+  readonly position: number;
+  /** Of the point that owns it; null where there is none. */
+  readonly point: number | null;
+  /** null where there is no replica. */
+  readonly owner: string | null;
+  /** Distinct replicas in failover order, the owner first; at most {@link PREFERENCE_MAX}. */
+  readonly preference: readonly string[];
+}
+
+/** What becomes of a key. */
+export function probe(ring: Ring, key: string): Probe {
+  const position = hash32(key);
   return {
-    position: hash32(key),
-    point: null,
-    owner: ring.owner(key) ?? null,
-    preference: ring.preference(key, 64),
+    position,
+    point: ring.pointAt(position) ?? null,
+    owner: ring.ownerAt(position) ?? null,
+    preference: ring.preference(key, PREFERENCE_MAX),
   };
 }

@@ -6,8 +6,12 @@ import type { EventSnapshot, Snapshot, Update } from './snapshot.ts';
 export const LISTENERS_MAX = 64;
 /** From one message to the next, in ms: four a second at most. */
 export const GAP_MIN_MS = 250;
-/** And as a multiple of what the last one took to make, so that many replicas do not keep Ringmaster from its work. */
-const GAP_FACTOR = 20;
+/**
+ * And as a multiple of what the last one took to make, so that thousands of replicas do not keep Ringmaster from its
+ * work; but no longer than that, or it would not be true any more.
+ */
+const GAP_FACTOR = 10;
+const GAP_MAX_MS = 1000;
 /** What nobody announces, such as requests in flight, is told after this at the latest, in ms. */
 export const QUIET_MS = 500;
 /** A page that has taken nothing for so long is given up, in ms. */
@@ -59,6 +63,7 @@ export class Stream {
   #dueAtMs = Number.POSITIVE_INFINITY;
   #toldAtMs = Number.NEGATIVE_INFINITY;
   #tookMs = 0;
+  #tookBeforeMs = 0;
   #closed = false;
 
   constructor(options: StreamOptions) {
@@ -106,7 +111,7 @@ export class Stream {
 
   /** Something may have changed: it is told as soon as the last message is long enough ago. */
   wake(): void {
-    this.#tellAt(this.#toldAtMs + Math.max(GAP_MIN_MS, GAP_FACTOR * this.#tookMs));
+    this.#tellAt(this.#toldAtMs + this.#gapMs(GAP_MIN_MS));
   }
 
   /** Tells what happened last, and ends what is open. */
@@ -148,8 +153,14 @@ export class Stream {
         listener.controller.enqueue(this.#message(listener, snapshot));
       }
     }
-    this.#tookMs = this.#now() - beganMs;
-    this.#tellAt(beganMs + Math.max(QUIET_MS, GAP_FACTOR * this.#tookMs));
+    const tookMs = this.#now() - beganMs;
+    // The less of two: one may have been held up by what has nothing to do with it.
+    [this.#tookMs, this.#tookBeforeMs] = [Math.min(tookMs, this.#tookBeforeMs), tookMs];
+    this.#tellAt(beganMs + this.#gapMs(QUIET_MS));
+  }
+
+  #gapMs(leastMs: number): number {
+    return Math.max(leastMs, Math.min(GAP_MAX_MS, GAP_FACTOR * this.#tookMs));
   }
 
   #message(listener: Listener, snapshot: string): Uint8Array {

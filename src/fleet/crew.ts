@@ -8,6 +8,7 @@ import { happening, type Journal } from './journal.ts';
 import { MemberLease, StandingLease, type Lease, type LeaseReports, type Member } from './member.ts';
 import { mayEject } from './outlier.ts';
 import { nextState, type ReplicaEvent, type ReplicaState } from './state.ts';
+import { tellingOf } from './telling.ts';
 
 /** Up to so many members the ring is swapped with each change; to build a larger one takes longer than to wait for more. */
 export const SWAP_AT_ONCE_MEMBERS_MAX = 256;
@@ -169,9 +170,8 @@ export class Crew {
       member.moved(after, nowMs, why);
       swap ||= (before === 'ready') !== (after === 'ready');
       const fields = { replica: member.name, from: before, to: after, why };
-      if (before === 'ready' && event !== 'left') this.#options.log.warn(fields, 'replica is off the ring');
-      else if (after === 'ready') this.#options.log.info(fields, 'replica is on the ring');
-      else this.#options.log.debug(fields, 'replica changed state');
+      const { level, message } = tellingOf(event, before);
+      this.#options.log[level](fields, message);
     }
     if (!swap) return;
     if (this.members.size <= SWAP_AT_ONCE_MEMBERS_MAX) this.#swapNow();

@@ -12,12 +12,24 @@ import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from './member.ts';
 import { Marks } from './marks.ts';
-import { checkJoin, checkLeave, joining, leaving, namesOf, type Change } from './membership.ts';
+import {
+  checkJoin,
+  checkLeave,
+  joining,
+  leaving,
+  namesOf,
+  planned,
+  type Change,
+  type Plan,
+  type Proposal,
+} from './membership.ts';
+import { Pulse } from './pulse.ts';
 import { ChangeQueue } from './queue.ts';
 import { Journal } from './journal.ts';
 import { reasonOf, refusal } from './refusal.ts';
 import type { Standing } from './standing.ts';
 import type { ReplicaEvent } from './state.ts';
+import { startingProgress } from './starting.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Instances that one add starts side by side; an engine asked for more at once only gets slower. */
@@ -59,6 +71,7 @@ export class Fleet {
   readonly #queue = new ChangeQueue();
   readonly #crew: Crew;
   readonly #engine: EngineWord;
+  readonly #pulse: Pulse;
   /** Members of the add that is under way. */
   readonly #joining = new Map<string, Member>();
   /** Names of an add that has failed, of which the engine may still say that they are members. */
@@ -94,6 +107,7 @@ export class Fleet {
     this.journal = new Journal(() => clock.now());
     const { journal } = this;
     this.#engine = new EngineWord({ engine: 'the engine', consequence: 'healing waits', log, journal });
+    this.#pulse = new Pulse({ clock, ask: () => runtime.list() });
     this.#crew = new Crew({
       clock,
       log,
@@ -157,6 +171,11 @@ export class Fleet {
     return this.#engine.answers;
   }
 
+  /** Whether the engine answers now. */
+  pulse(): Promise<boolean> {
+    return this.#pulse.beats();
+  }
+
   standing(): Standing {
     const { ring } = this.#crew;
     const leaving = [...this.#members.values()].filter(({ state }) => state === 'draining');
@@ -193,6 +212,12 @@ export class Fleet {
     return this.#crew.follow(follower);
   }
 
+  /** What a change would come to, by who is in now: one that is under way counts when it is done. Throws FleetError, as making it would. */
+  plan(proposal: Proposal): Plan {
+    const { runtime, config } = this.#options;
+    return planned(this.names(), proposal, { maxReplicas: config.maxReplicas, naming: runtime.naming });
+  }
+
   /** Adds replicas; resolves with the members' names once all are ready and on the ring. Throws FleetError; then none was added. */
   async add(change: Change): Promise<string[]> {
     const { runtime, config } = this.#options;
@@ -200,7 +225,7 @@ export class Fleet {
     checkJoin(change, naming);
     return this.#queue.run(async () => {
       const names = joining(this.names(), change, { maxReplicas: config.maxReplicas, naming });
-      await this.#join(names);
+      await this.#join(names, 'was added');
       await this.#crew.inForce();
       return this.names();
     });
@@ -280,7 +305,10 @@ export class Fleet {
         owns ? 'adopted the replicas that were there' : 'took in the servers that are configured',
       );
     else if (config.replicas > 0)
-      await this.#join(joining([], { n: config.replicas, hostnames: [] }, { maxReplicas, naming }));
+      await this.#join(
+        joining([], { n: config.replicas, hostnames: [] }, { maxReplicas, naming }),
+        'is one of the first',
+      );
   }
 
   #adopt(instance: Instance): void {
@@ -308,7 +336,7 @@ export class Fleet {
     );
   }
 
-  async #join(names: readonly string[]): Promise<void> {
+  async #join(names: readonly string[], why: string): Promise<void> {
     const { runtime, clock, log } = this.#options;
     // Who takes the name of one of those takes it away from the others.
     await this.#uncommit().catch((error: unknown) => {
@@ -325,11 +353,13 @@ export class Fleet {
     }
     const giveUp = new AbortController();
     const signal = AbortSignal.any([giveUp.signal, this.#closing.signal]);
+    const progress = startingProgress(log, members.length);
     try {
       await Promise.all(names.map((name) => this.#sweeping.get(name)));
       await eachAtMost(STARTS_AT_ONCE_MAX, members, async (member) => {
         try {
           await this.#supervisor.bringUp(member, signal);
+          progress();
         } catch (error) {
           // Those that are given up on account of another have nothing to tell.
           if (!signal.aborted)
@@ -354,7 +384,7 @@ export class Fleet {
     }
     this.#nextOrder += members.length;
     for (const member of members) this.#admit(member);
-    this.#step(members, 'answered', 'joined');
+    this.#step(members, 'answered', why);
     for (const member of members) this.#supervisor.watch(member);
   }
 
@@ -376,7 +406,7 @@ export class Fleet {
    */
   async #part(members: readonly Member[], deadlineMs: number): Promise<void> {
     const { log } = this.#options;
-    this.#letGo(members);
+    this.#letGo(members, 'is being removed');
     let deciding: Member;
     let graceMs: number;
     try {
@@ -398,7 +428,7 @@ export class Fleet {
     const others = members.filter((member) => member !== deciding);
     const results = await Promise.allSettled(others.map((member) => this.#stop(member, graceMs)));
     for (const member of members) this.#members.delete(member.name);
-    this.#step(members, 'removed', 'left');
+    this.#step(members, 'removed', 'is drained and gone');
     for (const [i, result] of results.entries()) {
       if (result.status === 'fulfilled') continue;
       // As an instance that is no member's it is found, and removed.
@@ -412,7 +442,7 @@ export class Fleet {
 
   /** Drains until the deadline and removes members, each as soon as it can be; all that can't be are tried. */
   async #partAtEnd(members: readonly Member[], deadlineMs: number): Promise<void> {
-    this.#letGo(members);
+    this.#letGo(members, 'Ringmaster ends');
     const results = await Promise.allSettled(
       members.map(async (member) => {
         await this.#supervisor.release(member);
@@ -427,11 +457,11 @@ export class Fleet {
       throw this.#refusal(failed.reason, 'nothing was removed');
     }
     for (const member of members) this.#members.delete(member.name);
-    this.#step(members, 'removed', 'left');
+    this.#step(members, 'removed', 'is drained and gone');
   }
 
-  #letGo(members: readonly Member[]): void {
-    this.#step(members, 'left', 'leaves');
+  #letGo(members: readonly Member[], why: string): void {
+    this.#step(members, 'left', why);
     for (const member of members) member.leave();
   }
 

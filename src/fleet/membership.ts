@@ -8,6 +8,29 @@ export interface Change {
   readonly hostnames: readonly string[];
 }
 
+/** A change that is asked about before it is made: joins, leaves, or both at once. */
+export interface Proposal {
+  readonly join?: Change;
+  readonly leave?: Change;
+}
+
+/** What a proposal comes to, by name. */
+export interface Plan {
+  /** Who would join, in joining order. */
+  readonly joining: readonly string[];
+  /** Who would leave. */
+  readonly leaving: readonly string[];
+  /** The members of now, and those of after it, in joining order. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+}
+
+/** What decides who may join. */
+export interface JoinLimits {
+  readonly maxReplicas: number;
+  readonly naming: Naming;
+}
+
 const NAME = new RegExp(NAME_PATTERN);
 
 export function namesOf(replicas: readonly { readonly name: string }[]): string[] {
@@ -38,7 +61,7 @@ export function checkLeave(change: Change, naming: Naming): void {
 export function joining(
   taken: readonly string[],
   change: Change,
-  { maxReplicas, naming }: { readonly maxReplicas: number; readonly naming: Naming },
+  { maxReplicas, naming }: JoinLimits,
 ): string[] {
   const { n, hostnames } = change;
   const used = new Map(taken.map((name) => [naming.identity(name), name]));
@@ -81,6 +104,25 @@ export function leaving(members: readonly string[], change: Change, naming: Nami
   const names = new Set(hostnames.map((name) => known.get(naming.identity(name)) as string));
   for (let i = members.length - 1; names.size < n; i--) names.add(members[i] as string);
   return [...names];
+}
+
+/**
+ * What `proposal` would come to with `members` (in joining order). Throws what making it would: InvalidChange, NameTaken,
+ * TooManyReplicas or UnknownReplica. Who leaves makes room for who joins, so that one may be put in the place of another.
+ */
+export function planned(members: readonly string[], { join, leave }: Proposal, limits: JoinLimits): Plan {
+  const { naming } = limits;
+  if (join !== undefined) checkJoin(join, naming);
+  if (leave !== undefined) checkLeave(leave, naming);
+  const wished = new Set(join?.hostnames.map((name) => naming.identity(name)));
+  const both = leave?.hostnames.find((name) => wished.has(naming.identity(name)));
+  if (both !== undefined)
+    throw new InvalidChange(`Hostname ${both} is to join and to leave: it can be in one list only`);
+  const left = leave === undefined ? [] : leaving(members, leave, naming);
+  const gone = new Set(left);
+  const stay = members.filter((name) => !gone.has(name));
+  const joined = join === undefined ? [] : joining(stay, join, limits);
+  return { joining: joined, leaving: left, before: [...members], after: [...stay, ...joined] };
 }
 
 function checkCount({ n, hostnames }: Change, tooManyNames: string): void {

@@ -206,7 +206,7 @@ export class Supervisor {
   }
 
   async #restart(member: Member, signal: AbortSignal): Promise<void> {
-    const { clock, step, settle, log } = this.#options;
+    const { clock, step, settle } = this.#options;
     step(member, 'restarted', 'heal');
     try {
       await settle();
@@ -215,11 +215,10 @@ export class Supervisor {
       if (signal.aborted) return;
       member.restarts++;
       member.readySinceMs = clock.now();
-      step(member, 'answered', 'healed');
+      step(member, 'answered', 'its new instance answers');
     } catch (error) {
       if (signal.aborted) return;
       const why = error instanceof Error ? error.message : String(error);
-      log.warn({ replica: member.name, deaths: member.deaths, why }, 'replica could not be started again');
       if (error instanceof EngineGone) {
         // Not its fault: it is tried again as soon as the engine is back, however often it died before.
         member.restartAtMs = clock.now() + ENGINE_RETRY_MS;

@@ -45,6 +45,14 @@ const POINTS_PER_START = 8;
 /** The rank of no replica: theirs begin at 1. */
 const NOBODY = 0;
 
+/** Points in ring order: what is at one place of both columns belongs together. */
+export interface PointColumns {
+  /** integers in [0, 2^32), ascending */
+  readonly positions: Uint32Array;
+  /** whose each is, as an index into the ring's names; at one position the owner's comes first */
+  readonly owners: Uint32Array;
+}
+
 type Ranks = Uint8Array | Uint16Array | Uint32Array;
 
 /**
@@ -181,6 +189,25 @@ export class Ring implements Placement {
       previous = this.#positions[i]!;
     }
     return new Map(this.names.map((name, i) => [name, owned[i + 1]! / KEY_SPACE]));
+  }
+
+  /**
+   * Where the point is that a position belongs to: the first at or clockwise after it. Undefined when there is
+   * none. Expected O(1).
+   *
+   * @param position an integer, taken modulo 2^32
+   */
+  pointAt(position: number): number | undefined {
+    if (this.points === 0) return undefined;
+    const i = this.#firstPoint(position >>> 0);
+    return this.#positions[i === this.points ? 0 : i];
+  }
+
+  /** All points in the order of {@link entries}, as columns, for who goes through many. Copies; O(points). */
+  columns(): PointColumns {
+    const owners = new Uint32Array(this.points);
+    for (let i = 0; i < owners.length; i++) owners[i] = this.#ranks[i]! - 1;
+    return { positions: this.#positions.slice(0, this.points), owners };
   }
 
   /** All points in ring order; at one position the owner's first. */

@@ -1,6 +1,8 @@
 import type { Config } from '../config.ts';
 import type { Lease } from '../fleet/member.ts';
 import type { Address } from '../runtime/runtime.ts';
+import type { AccessLog } from './access-log.ts';
+import { Account } from './account.ts';
 import { Attempts } from './attempts.ts';
 import { ReplayableBody } from './body.ts';
 import { RetryBudget } from './budget.ts';
@@ -11,6 +13,7 @@ import { passOn } from './pass-on.ts';
 import { Patience } from './patience.ts';
 import { Flight, Place } from './place.ts';
 import { isComparable, isIdempotent, verdictOf, type Asked, type Failure, type Verdict } from './retry.ts';
+import { CLIENT_GONE, Tally } from './tally.ts';
 import { Trust } from './trust.ts';
 import { SENDS_MAX, UpstreamError, type Send } from './upstream.ts';
 
@@ -35,6 +38,10 @@ export interface ForwarderOptions {
   readonly claim: (key: string, except: ReadonlySet<string>) => Lease | undefined;
   readonly send: Send;
   readonly config: ForwardConfig;
+  /** Where requests are counted. */
+  readonly tally?: Tally;
+  /** Undefined: no request is told of. */
+  readonly accessLog?: AccessLog | undefined;
 }
 
 /** What every attempt at one request sends. */
@@ -46,6 +53,7 @@ interface Message {
   readonly requestId: string;
   readonly key: string;
   readonly attempts: Attempts;
+  readonly account: Account;
   /** Aborts when the client goes away. */
   readonly client: AbortSignal;
 }
@@ -54,14 +62,18 @@ interface Message {
 export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #trust: Trust;
+  readonly #tally: Tally;
   readonly #budget = new RetryBudget(performance.now());
   /** Instances that have answered, to which there may be kept connections. */
   readonly #answered = new WeakSet<Address>();
   readonly #flights = new WeakMap<Address, Flight>();
+  /** Ids of those that failed, for who answers them instead. */
+  readonly #failedIds = new WeakMap<Request, string>();
   #inFlight = 0;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
+    this.#tally = options.tally ?? new Tally();
     this.#trust = new Trust(options.config.trustedProxies);
   }
 
@@ -71,17 +83,35 @@ export class Forwarder {
    * cannot be sent on.
    */
   async forward(request: Request, peer: string): Promise<Response> {
-    if (this.#inFlight >= SENDS_MAX)
-      throw new ForwardError(503, 'Too many requests are in flight: ask again');
+    const { accessLog } = this.#options;
+    const requestId = keptRequestId(request.headers) ?? crypto.randomUUID();
+    const account = new Account({
+      tally: this.#tally,
+      accessLog: accessLog?.sample() === true ? accessLog : undefined,
+      request,
+      requestId,
+      peer,
+    });
     this.#inFlight++;
     try {
-      return await this.#tryInOrder(request, peer);
+      if (this.#inFlight > SENDS_MAX)
+        throw new ForwardError(503, 'Too many requests are in flight: ask again');
+      return await this.#tryInOrder(request, peer, requestId, account);
+    } catch (error) {
+      this.#failedIds.set(request, requestId);
+      account.refused(error instanceof ForwardError ? error.status : 500);
+      throw error;
     } finally {
       this.#inFlight--;
     }
   }
 
-  async #tryInOrder(request: Request, peer: string): Promise<Response> {
+  /** The id under which a request that could not be answered was sent to replicas; of any other its own, or a new one. */
+  idOf(request: Request): string {
+    return this.#failedIds.get(request) ?? keptRequestId(request.headers) ?? crypto.randomUUID();
+  }
+
+  async #tryInOrder(request: Request, peer: string, requestId: string, account: Account): Promise<Response> {
     const { method } = request;
     const flaw = flawOf(request.headers);
     if (flaw !== undefined) throw new ForwardError(400, flaw);
@@ -93,7 +123,6 @@ export class Forwarder {
     const { config } = this.#options;
     const header = (lower: string): string | undefined => request.headers.get(lower) ?? undefined;
     const origin = this.#trust.originOf(peer, header('x-forwarded-for'));
-    const requestId = keptRequestId(request.headers) ?? crypto.randomUUID();
     const key = keyOf({ target, origin, header }, config.hashKey) ?? crypto.randomUUID();
     const body = request.body === null ? undefined : new ReplayableBody(request.body);
     const client = { address: peer, trusted: this.#trust.has(peer) };
@@ -107,12 +136,14 @@ export class Forwarder {
       requestId,
       key,
       attempts,
+      account,
       client: request.signal,
     };
     this.#budget.deposit();
     let place = this.#take(message);
     for (;;) {
       const { replica } = place.lease;
+      account.asks(replica);
       const outcome = await this.#attempt(message, place);
       if (outcome instanceof Response) return outcome;
       if (outcome instanceof Place) {
@@ -230,12 +261,16 @@ export class Forwarder {
       const onWhole = (): void => {
         if (verdict === 'answers') lease.answered();
       };
-      return await passOn({ reply, method, requestId: message.requestId, place, attempt, onWhole });
+      const { requestId, account } = message;
+      return await passOn({ reply, method, requestId, place, attempt, account, onWhole });
     } catch (error) {
       // Also where it was the reply that could not be passed on: no more of it is to come.
       attempt.abort();
       place.release();
-      if (client.aborted) return new Response(null, { status: 499 });
+      if (client.aborted) {
+        message.account.clientGone();
+        return new Response(null, { status: CLIENT_GONE });
+      }
       if (cut) throw new ForwardError(502, 'The replica had to leave before it answered');
       failure ??= error instanceof UpstreamError && error.refused ? 'refused' : 'broken';
       if (failure === 'refused') lease.unreachable();

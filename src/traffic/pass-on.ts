@@ -1,3 +1,4 @@
+import type { Account } from './account.ts';
 import { replyHeaders } from './headers.ts';
 import type { Place } from './place.ts';
 
@@ -14,6 +15,8 @@ export interface Passing {
   readonly attempt: AbortController;
   /** Called when it is whole. */
   readonly onWhole: () => void;
+  /** Told how it ends. */
+  readonly account: Account;
 }
 
 /**
@@ -26,6 +29,7 @@ export async function passOn(passing: Passing): Promise<Response> {
   const headers = replyHeaders(reply.headers, place.lease.replica, requestId);
   const whole = (): void => {
     passing.onWhole();
+    passing.account.answered(status);
     place.release();
   };
   const respond = (body: BodyInit | null): Response => new Response(body, { status, statusText, headers });
@@ -64,7 +68,7 @@ function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
 function relay(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   first: Uint8Array | undefined,
-  { place, attempt }: Passing,
+  { reply, place, attempt, account }: Passing,
   whole: () => void,
 ): ReadableStream<Uint8Array> {
   const { lease } = place;
@@ -74,6 +78,7 @@ function relay(
         if (first !== undefined && first.byteLength > 0) controller.enqueue(first);
         lease.onCut = () => {
           place.release();
+          account.broke(reply.status);
           controller.error(new Error('The replica had to leave before its reply was whole'));
           attempt.abort();
         };
@@ -88,12 +93,14 @@ function relay(
           // What fails after the client has gone is no fault of the replica's.
           if (place.held) lease.failed();
           place.release();
+          account.broke(reply.status);
           // An error, not an end: the client must see that the message broke.
           controller.error(error);
         }
       },
       async cancel(reason) {
         place.release();
+        account.clientGone();
         await reader.cancel(reason);
       },
     },

@@ -12,6 +12,7 @@ import {
   Unavailable,
   UnknownReplica,
 } from '../../src/fleet/errors.ts';
+import { Ring } from '../../src/ring/ring.ts';
 import { ForwardError } from '../../src/traffic/forward.ts';
 
 const SECRET = '/srv/secret/app.ts:12 hunter2';
@@ -131,6 +132,8 @@ describe('what Elysia finds wrong with a request', () => {
     .use(
       replicasApi({
         names: () => [],
+        plan: () => ({ joining: [], leaving: [], before: [], after: [] }),
+        ring: Ring.of([]),
         add: async () => {
           throw new Error(SECRET);
         },

@@ -1,14 +1,8 @@
-import { readdirSync } from 'node:fs';
+import { denoBinary } from '../deno.ts';
 import { environment, eventually, freePort } from '../spawned.ts';
 import { endpointContract } from './endpoints.suite.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-
-/** The binary itself: the command in node_modules/.bin is a script around it, and signals would end only that. */
-function denoBinary(): string {
-  const vendor = `${ROOT}node_modules/@deno`;
-  return `${vendor}/${readdirSync(vendor)[0]}/deno`;
-}
 
 endpointContract('local processes on Deno', async () => {
   const port = await freePort();

@@ -9,6 +9,18 @@ const JSON_BODY = { 'content-type': 'application/json' };
 /** Starting replicas on a busy machine takes a while; nothing here depends on how long. */
 const PATIENCE_MS = 120_000;
 
+/** What moves; of a dry run also who would come or go. */
+interface Plan {
+  readonly add?: string[];
+  readonly rm?: string[];
+  readonly moved: number;
+  readonly least: number;
+  readonly moves: readonly { readonly from: string | null; readonly to: string | null }[];
+  readonly before: object;
+  readonly after: object;
+  readonly largest_over_mean: object;
+}
+
 interface Reply {
   status: number;
   headers: Headers;
@@ -74,6 +86,11 @@ export function endpointContract(
       const reply = await call('GET', '/heartbeat');
       expect([reply.status, reply.text]).toEqual([200, 'Hello']);
       expect(reply.headers.get('content-type')).toStartWith('text/plain');
+    });
+
+    test('GET /ready says whether requests find a replica', async () => {
+      const reply = await call('GET', '/ready');
+      expect([reply.status, reply.text]).toEqual([200, '{"ready":true}']);
     });
 
     test('GET /rep lists the replicas in joining order', async () => {
@@ -204,6 +221,8 @@ export function endpointContract(
         ['PUT', '/map_request?id=1', 'GET, HEAD'],
         ['POST', '/ring', 'GET, HEAD'],
         ['POST', '/metrics', 'GET, HEAD'],
+        ['GET', '/plan', 'POST'],
+        ['POST', '/ready', 'GET, HEAD'],
       ] as const) {
         const reply = await call(method, path);
         expectFailure(reply, 405);
@@ -211,7 +230,7 @@ export function endpointContract(
       }
     });
 
-    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/ring'])(
+    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/ring', '/ready'])(
       'HEAD %s has the fields of GET and no body',
       async (path) => {
         const [head, get] = [await call('HEAD', path), await call('GET', path)];
@@ -266,6 +285,86 @@ export function endpointContract(
       },
       PATIENCE_MS,
     );
+
+    test(
+      'POST /plan says what a change will move, and then that moves',
+      async () => {
+        const owners = async (): Promise<string[]> =>
+          Promise.all(
+            Array.from({ length: 300 }, async (_, id) =>
+              String(
+                ((await json('GET', `/map_request?id=${id}`)) as Record<string, unknown>)['mapped_server'],
+              ),
+            ),
+          );
+        const before = await owners();
+        const plan = (await json('POST', '/plan', { add: ['extra'], rm: ['server-2'] })) as Plan;
+        expect(plan).toEqual({
+          moved: expect.any(Number),
+          least: expect.closeTo(1 / 3),
+          moves: expect.any(Array),
+          before: Object.fromEntries(
+            ['server-1', 'server-2', 'server-3'].map((name) => [name, expect.any(Number)]),
+          ),
+          after: Object.fromEntries(
+            ['extra', 'server-1', 'server-3'].map((name) => [name, expect.any(Number)]),
+          ),
+          largest_over_mean: { before: expect.any(Number), after: expect.any(Number) },
+        });
+        expect([await names(), await owners()]).toEqual([['server-1', 'server-2', 'server-3'], before]);
+        await json('POST', '/add', { n: 1, hostnames: ['extra'] });
+        await json('DELETE', '/rm', { n: 1, hostnames: ['server-2'] });
+        const after = await owners();
+        const moved = before.filter((owner, id) => owner !== after[id]).length;
+        // Within five standard deviations of a sample of 300, which chance exceeds once in 1.7 million times.
+        expect(Math.abs(moved / 300 - plan.moved)).toBeLessThan(5 * Math.sqrt(0.25 / 300));
+        for (const [id, owner] of before.entries())
+          if (owner !== after[id])
+            expect(plan.moves.some(({ from, to }) => from === owner && to === after[id])).toBe(true);
+        await json('POST', '/add', { n: 1, hostnames: ['server-2'] });
+        await json('DELETE', '/rm', { n: 2, hostnames: ['extra', 'server-3'] });
+        await json('POST', '/add', { n: 1, hostnames: ['server-3'] });
+        expect(await owners()).toEqual(before);
+      },
+      PATIENCE_MS,
+    );
+
+    test('a dry run of /add and /rm names who would come or go, and what would move, and changes nothing', async () => {
+      const body = { n: 2, hostnames: ['a', ...generated('server-4')] };
+      const { add, ...joining } = (await json('POST', '/add?dry_run=true', body)) as Plan;
+      expect(add).toEqual(['a', 'server-4']);
+      expect(joining).toEqual((await json('POST', '/plan', { add })) as Plan);
+      const { rm, ...leaving } = (await json('DELETE', '/rm?dry_run=true', { n: 2 })) as Plan;
+      expect(rm).toEqual(['server-3', 'server-2']);
+      expect(leaving).toEqual((await json('POST', '/plan', { rm })) as Plan);
+      expect(await names()).toEqual(['server-1', 'server-2', 'server-3']);
+    });
+
+    test('what can not be planned is refused as the change would be', async () => {
+      expectFailure(await call('POST', '/plan', { add: ['SERVER-1'] }), 409);
+      expectFailure(await call('POST', '/plan', { rm: ['nobody'] }), 404);
+      expectFailure(await call('POST', '/plan', { add: ['a'], rm: ['A'] }), 400);
+      expectFailure(await call('POST', '/plan', {}), 400);
+      const over = Array.from({ length: 62 }, (_, i) => (generates ? `over-${i}` : `h:${i + 1}`));
+      expectFailure(await call('POST', '/plan', { add: over }), 413);
+      expectFailure(await call('POST', '/plan', '{"add":["a"]}', { 'content-type': 'text/plain' }), 415);
+      for (const [method, path] of [
+        ['POST', '/add'],
+        ['DELETE', '/rm'],
+      ] as const) {
+        expectFailure(await call(method, `${path}?dry_run=1`, { n: 1 }), 400);
+        expectFailure(
+          await call(method, `${path}?dry_run=true`, { n: 1 }, { ...JSON_BODY, origin: 'null' }),
+          403,
+        );
+      }
+      expectFailure(
+        await call('POST', '/add?dry_run=true', { n: 1, hostnames: ['a', 'b'] }),
+        400,
+        '<Error> Length of hostname list is more than newly added instances',
+      );
+      expect(await names()).toEqual(['server-1', 'server-2', 'server-3']);
+    });
 
     const malformed: [string, unknown][] = [
       ['no body', ''],
@@ -363,7 +462,7 @@ export function endpointContract(
       'without replicas requests are told to come back, and the first that joins takes them',
       async () => {
         expect(await json('DELETE', '/rm', { n: 3 })).toMatchObject({ message: { N: 0, replicas: [] } });
-        for (const path of ['/home?id=1', '/map_request?id=1', '/other']) {
+        for (const path of ['/home?id=1', '/map_request?id=1', '/other', '/ready']) {
           const reply = await call('GET', path);
           expectFailure(reply, 503);
           expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
@@ -393,6 +492,8 @@ export function endpointContract(
         '/home',
         '/map_request',
         '/metrics',
+        '/plan',
+        '/ready',
         '/rep',
         '/ring',
         '/rm',

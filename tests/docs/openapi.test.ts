@@ -8,7 +8,10 @@ import { Ring } from '../../src/ring/ring.ts';
 
 interface Operation {
   readonly summary?: string;
-  readonly parameters?: readonly { readonly schema: { readonly example?: unknown } }[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly schema: { readonly example?: unknown };
+  }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
   readonly responses: Readonly<
     Record<
@@ -24,16 +27,22 @@ interface Operation {
 interface Schema {
   readonly description?: string;
   readonly example?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly Schema[];
+  readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
 }
 
 const app = createApp({
   fleet: {
     names: () => [],
+    plan: () => ({ joining: [], leaving: [], before: [], after: [] }),
+    ring: Ring.of([]),
     add: () => Promise.resolve([]),
     remove: () => Promise.resolve([]),
     claim: () => undefined,
     owner: () => undefined,
+    pulse: () => Promise.resolve(true),
     standing: () => ({
       map: Ring.of([]),
       digest: '',
@@ -73,9 +82,11 @@ describe('the description of the API', () => {
       'GET /home',
       'GET /map_request',
       'GET /metrics',
+      'GET /ready',
       'GET /rep',
       'GET /ring',
       'POST /add',
+      'POST /plan',
     ]);
   });
 
@@ -84,11 +95,34 @@ describe('the description of the API', () => {
     'GET /home': ['200', '400', '500', '502', '503', '504'],
     'GET /map_request': ['200', '400', '500', '503'],
     'GET /metrics': ['200', '500'],
+    'GET /ready': ['200', '500', '503'],
     'GET /rep': ['200', '500'],
     'GET /ring': ['200', '500'],
+    'POST /plan': ['200', '400', '404', '409', '413', '415', '500', '503'],
     'POST /add': ['200', '400', '401', '403', '409', '413', '415', '500', '503'],
     'DELETE /rm': ['200', '400', '401', '403', '404', '413', '415', '500', '503'],
   };
+
+  const fields: Record<string, string[]> = {
+    'POST /plan': ['add', 'rm'],
+    'POST /add': ['n', 'hostnames'],
+    'DELETE /rm': ['n', 'hostnames'],
+  };
+
+  test('of a change says both what it answers and what a dry run does', () => {
+    for (const [name, own] of [
+      ['POST /add', 'add'],
+      ['DELETE /rm', 'rm'],
+    ] as const) {
+      const { parameters, responses } = Object.fromEntries(operations)[name] as Operation;
+      expect(parameters).toMatchObject([{ name: 'dry_run', in: 'query', required: false }]);
+      const replies = responses['200']?.content?.['application/json']?.schema.anyOf ?? [];
+      expect(replies.map(({ properties }) => Object.keys(properties ?? {}))).toEqual([
+        ['message', 'status'],
+        [own, 'moved', 'least', 'moves', 'before', 'after', 'largest_over_mean'],
+      ]);
+    }
+  });
 
   test.each(operations)(
     '%s has a summary, all of its statuses, a description and an example of each',
@@ -99,17 +133,20 @@ describe('the description of the API', () => {
         expect(description.length).toBeGreaterThan(5);
         const [type, ...others] = Object.keys(content ?? {});
         expect(others).toEqual([]);
-        const schema = content?.[type as string]?.schema as Schema;
-        const shown =
-          schema.example ??
-          Object.values(schema.properties ?? {}).map((one) => one.example ?? one.properties);
-        expect(shown).toBeDefined();
+        const whole = content?.[type as string]?.schema as Schema;
+        for (const schema of whole.anyOf ?? [whole]) {
+          if (schema.example !== undefined) continue;
+          const parts = Object.values(schema.properties ?? {});
+          expect(parts).not.toEqual([]);
+          for (const one of parts)
+            expect(one.example ?? one.properties ?? one.enum ?? one.items?.properties).toBeDefined();
+        }
       }
       for (const { schema } of operation.parameters ?? []) expect(schema.example).toBeDefined();
       if (operation.requestBody !== undefined) {
         expect(Object.keys(operation.requestBody.content)).toEqual(['application/json']);
         const properties = operation.requestBody.content['application/json']?.schema.properties;
-        expect(Object.keys(properties ?? {})).toEqual(['n', 'hostnames']);
+        expect(Object.keys(properties ?? {})).toEqual(fields[name] as string[]);
         for (const one of Object.values(properties ?? {})) expect(one.example).toBeDefined();
       }
     },
@@ -120,12 +157,23 @@ test('a document in JSON Schema’s words becomes one in OpenAPI 3.0’s', () =>
   expect(
     strictDocument({
       schema: { type: 'string', const: 'ok', examples: ['a', 'b'] },
-      response: { description: 'x', examples: ['dropped'], content: { 'text/plain': {} } },
+      response: {
+        description: 'x',
+        examples: ['dropped'],
+        anyOf: ['dropped'],
+        content: { 'text/plain': {} },
+      },
       list: [{ const: 1 }],
+      either: { anyOf: [{ const: 1 }, { type: 'string' }] },
+      maybe: { examples: ['a'], anyOf: [{ type: 'string' }, { type: 'null' }] },
+      nothing: { anyOf: [{ type: 'null' }] },
     }),
   ).toEqual({
     schema: { type: 'string', enum: ['ok'], example: 'a' },
     response: { description: 'x', content: { 'text/plain': {} } },
     list: [{ enum: [1] }],
+    either: { anyOf: [{ enum: [1] }, { type: 'string' }] },
+    maybe: { example: 'a', type: 'string', nullable: true },
+    nothing: { anyOf: [{ type: 'null' }] },
   });
 });

@@ -38,6 +38,62 @@ async function refusal(pending: Promise<unknown>): Promise<FleetError> {
   return error as FleetError;
 }
 
+describe('plan', () => {
+  test('says who will join and leave, by all members, ready or not, and changes nothing', async () => {
+    const rig = await opened();
+    rig.engine.live('server-2').health = 'refusing';
+    for (let i = 0; i < 100 && rig.fleet.ring.names.includes('server-2'); i++) await rig.clock.advance(100);
+    expect(rig.fleet.ring.names).not.toContain('server-2');
+    const { calls } = rig.runtime;
+    const before = [{ ...calls }, rig.states(), rig.held()];
+    const plan = rig.fleet.plan({ join: { n: 2, hostnames: ['a'] }, leave: { n: 1, hostnames: [] } });
+    expect(plan).toEqual({
+      joining: ['a', 'server-3'],
+      leaving: ['server-3'],
+      before: ['server-1', 'server-2', 'server-3'],
+      after: ['server-1', 'server-2', 'a', 'server-3'],
+    });
+    expect([{ ...calls }, rig.states(), rig.held()]).toEqual(before);
+  });
+
+  test('names those that then join, and those that then leave', async () => {
+    const rig = await opened();
+    for (const change of [
+      { n: 3, hostnames: ['server-5'] },
+      { n: 2, hostnames: [] },
+    ]) {
+      const { after } = rig.fleet.plan({ join: change });
+      expect(await rig.add(change.n, ...change.hostnames)).toEqual([...after]);
+    }
+    const { after } = rig.fleet.plan({ leave: { n: 3, hostnames: ['SERVER-2'] } });
+    expect(await rig.remove(3, 'SERVER-2')).toEqual([...after]);
+  });
+
+  test('refuses as the change would, word for word', async () => {
+    const rig = await opened({ config: { maxReplicas: 4 } });
+    for (const join of [
+      { n: 0, hostnames: [] },
+      { n: 1, hostnames: ['a', 'b'] },
+      { n: 1, hostnames: ['-'] },
+      { n: 1, hostnames: ['server-1'] },
+      { n: 2, hostnames: [] },
+    ]) {
+      const { status, message } = await refusal(rig.add(join.n, ...join.hostnames));
+      expect(() => rig.fleet.plan({ join })).toThrow(message);
+      expect(await refusal((async () => rig.fleet.plan({ join }))())).toMatchObject({ status });
+    }
+    for (const leave of [
+      { n: 1, hostnames: ['a', 'b'] },
+      { n: 1, hostnames: ['a'] },
+      { n: 4, hostnames: [] },
+    ]) {
+      const { status, message } = await refusal(rig.remove(leave.n, ...leave.hostnames));
+      expect(() => rig.fleet.plan({ leave })).toThrow(message);
+      expect(await refusal((async () => rig.fleet.plan({ leave }))())).toMatchObject({ status });
+    }
+  });
+});
+
 describe('add', () => {
   test('starts all that were asked for, puts them on the ring at once when all are ready, and names the members', async () => {
     const rig = await opened();

@@ -8,7 +8,7 @@ import {
   UnknownReplica,
   type FleetError,
 } from '../../src/fleet/errors.ts';
-import { checkJoin, checkLeave, joining, leaving } from '../../src/fleet/membership.ts';
+import { checkJoin, checkLeave, joining, leaving, planned } from '../../src/fleet/membership.ts';
 import { startedNaming as naming } from '../../src/runtime/naming.ts';
 import { StaticRuntime } from '../../src/runtime/static/static.ts';
 
@@ -158,6 +158,61 @@ describe('the names of a leave', () => {
   });
 });
 
+describe('a plan', () => {
+  const members = ['a', 'server-1', 'b'];
+  const some = (n: number, ...hostnames: string[]) => ({ n, hostnames });
+
+  test.each([
+    [{}, [], [], ['a', 'server-1', 'b']],
+    [{ join: some(2, 'c') }, ['c', 'server-2'], [], ['a', 'server-1', 'b', 'c', 'server-2']],
+    [{ leave: some(2, 'a') }, [], ['a', 'b'], ['server-1']],
+    [{ join: some(1, 'c'), leave: some(1, 'A') }, ['c'], ['a'], ['server-1', 'b', 'c']],
+    // Whose name is free by then may be given again.
+    [{ join: some(1), leave: some(1, 'server-1') }, ['server-1'], ['server-1'], ['a', 'b', 'server-1']],
+  ])('with %j is of who joins, who leaves and who is there then', (proposal, joins, leaves, after) => {
+    expect(planned(members, proposal, LIMITS)).toEqual({
+      joining: joins,
+      leaving: leaves,
+      before: members,
+      after,
+    });
+  });
+
+  test.each([
+    ['a name that is none', { join: some(1, '-') }, 400],
+    ['a name that is none, to leave', { leave: some(1, '-') }, 400],
+    ['a name twice', { join: some(2, 'c', 'C') }, 400],
+    ['a name twice, to leave', { leave: some(2, 'a', 'A') }, 400],
+    ['one that is to join and to leave', { join: some(1, 'A'), leave: some(2, 'b', 'a') }, 400],
+    ['more names than replicas', { join: some(1, 'c', 'd') }, 400],
+    ['more to leave than there are', { leave: some(4) }, 400],
+    ['one that is there', { join: some(1, 'A') }, 409],
+    ['one that is not', { leave: some(1, 'c') }, 404],
+    ['more than there may be', { join: some(2) }, 413],
+    ['more than there may be, after one has left', { join: some(3), leave: some(1) }, 413],
+  ])('with %s is refused, as the change would be', (_, proposal, status) => {
+    expect(thrown(() => planned(members, proposal, { maxReplicas: 4, naming })).status).toBe(status as never);
+  });
+
+  test('lets who leaves make room for who joins', () => {
+    const full = { maxReplicas: 3, naming };
+    expect(planned(members, { join: some(1, 'c'), leave: some(1, 'a') }, full).after).toHaveLength(3);
+    expect(thrown(() => planned(members, { join: some(1, 'c') }, full))).toBeInstanceOf(TooManyReplicas);
+  });
+
+  test('is just what joins and leaves come to', () => {
+    fc.assert(
+      fc.property(memberships, fc.integer({ min: 1, max: 6 }), (there, n) => {
+        const join = some(n);
+        expect(planned(there, { join }, LIMITS).joining).toEqual(joining(there, join, LIMITS));
+        if (there.length < n) return;
+        expect(planned(there, { leave: join }, LIMITS).leaving).toEqual(leaving(there, join, naming));
+      }),
+      { seed: SEED, numRuns: 200 },
+    );
+  });
+});
+
 describe('where names stand for servers', () => {
   // Nothing is started: the name alone says which server is meant.
   const { naming: servers } = new StaticRuntime([
@@ -206,6 +261,13 @@ describe('where names stand for servers', () => {
     expect(() => checkLeave(wish, servers)).not.toThrow();
     expect(leaving(members, wish, servers)).toEqual(['a', 'h:1']);
     expect(leaving(members, { n: 2, hostnames: [] }, servers)).toEqual(['h:2', 'h:1']);
+  });
+
+  test('one server can not join by one name and leave by another', () => {
+    const proposal = { join: { n: 1, hostnames: ['10.0.0.1:80'] }, leave: { n: 1, hostnames: ['a'] } };
+    expect(thrown(() => planned(['a'], proposal, limits)).message).toBe(
+      'Hostname a is to join and to leave: it can be in one list only',
+    );
   });
 
   test('a leave of what looks like a name but is none of a server is refused as unknown, the rest as no name', () => {

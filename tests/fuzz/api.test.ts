@@ -17,7 +17,8 @@ test(
     // It did what it is for: changes were accepted, and calls refused in every way that there is.
     expect(accepted).toBeGreaterThan(REQUESTS / 50);
     for (const kind of KINDS) expect(kinds.get(kind)).toBeGreaterThan(REQUESTS / 20);
-    for (const status of [200, 400, 401, 403, 405, 413, 415]) expect(statuses.has(status)).toBe(true);
+    for (const status of [200, 400, 401, 403, 404, 405, 409, 413, 415])
+      expect(statuses.has(status)).toBe(true);
     expect([...statuses.keys()].filter((status) => status >= 500 && status !== 505)).toEqual([]);
   },
   PATIENCE_MS,
@@ -75,6 +76,19 @@ describe('a run', () => {
       '{"n":1.5}',
     ])
       expect([text, flaw(200, 'application/json', text)]).toEqual([text, expect.any(String)]);
+    expect(
+      flawOf({ a: 1, b: 2 }, { type: 'object', additionalProperties: { type: 'integer' } }, 'it'),
+    ).toBeUndefined();
+    expect(
+      flawOf({ toString: 'x' }, { type: 'object', additionalProperties: { type: 'number' } }, 'it'),
+    ).toBe('it.toString is no such number');
+    expect(flawOf(2, { type: 'number', maximum: 1 }, 'it')).toBe('it is no such number');
+    expect(flawOf(null, { type: 'string', nullable: true }, 'it')).toBeUndefined();
+    expect(flawOf(null, { type: 'string' }, 'it')).toBe('it is no text');
+    expect(flawOf(1, { anyOf: [{ type: 'string' }, { type: 'integer' }] }, 'it')).toBeUndefined();
+    expect(flawOf([], { anyOf: [{ type: 'string' }, { type: 'boolean' }] }, 'it')).toBe(
+      'it is no text, and it is neither true nor false',
+    );
     expect(flawOf(['a', 1], { type: 'array', items: { type: 'string' } }, 'it')).toBe('it[1] is no text');
   });
 });

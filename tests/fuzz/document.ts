@@ -1,13 +1,16 @@
 /** The description of the API, as a client gets it, and whether a reply is as it says. */
 
 export interface Schema {
-  readonly type?: 'object' | 'array' | 'string' | 'integer';
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
-  readonly additionalProperties?: boolean;
+  readonly additionalProperties?: boolean | Schema;
   readonly items?: Schema;
   readonly enum?: readonly unknown[];
   readonly minimum?: number;
+  readonly maximum?: number;
+  readonly nullable?: boolean;
+  readonly anyOf?: readonly Schema[];
   readonly example?: unknown;
 }
 
@@ -70,7 +73,13 @@ export function flawOfReply(
 
 /** In what a value differs from its schema, as far as our document uses schemas. */
 export function flawOf(value: unknown, schema: Schema, where: string): string | undefined {
-  const { type, properties = {}, required = [], items, enum: values, minimum = -Infinity } = schema;
+  const { type, properties = {}, required = [], items, enum: values, anyOf } = schema;
+  const { minimum = -Infinity, maximum = Infinity } = schema;
+  if (value === null && schema.nullable === true) return undefined;
+  if (anyOf !== undefined) {
+    const flaws = anyOf.map((one) => flawOf(value, one, where));
+    return flaws.includes(undefined) ? undefined : flaws.join(', and ');
+  }
   if (values !== undefined && !values.includes(value)) return `${where} is none of ${JSON.stringify(values)}`;
   switch (type) {
     case 'string':
@@ -79,6 +88,12 @@ export function flawOf(value: unknown, schema: Schema, where: string): string | 
       return Number.isSafeInteger(value) && Number(value) >= minimum
         ? undefined
         : `${where} is no such number`;
+    case 'number':
+      return typeof value === 'number' && value >= minimum && value <= maximum
+        ? undefined
+        : `${where} is no such number`;
+    case 'boolean':
+      return typeof value === 'boolean' ? undefined : `${where} is neither true nor false`;
     case 'array': {
       if (!Array.isArray(value)) return `${where} is no list`;
       for (const [i, item] of value.entries()) {
@@ -93,7 +108,12 @@ export function flawOf(value: unknown, schema: Schema, where: string): string | 
       const missing = required.find((name) => !Object.hasOwn(fields, name));
       if (missing !== undefined) return `${where} has no ${missing}`;
       for (const [name, field] of Object.entries(fields)) {
-        const known = properties[name];
+        const { additionalProperties: others } = schema;
+        const known = Object.hasOwn(properties, name)
+          ? properties[name]
+          : typeof others === 'object'
+            ? others
+            : undefined;
         // What a reply says is ours: nothing that the document does not know.
         if (known === undefined) return `${where} has ${name}, which the document does not know`;
         const flaw = flawOf(field, known, `${where}.${name}`);

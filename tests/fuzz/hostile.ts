@@ -179,6 +179,7 @@ export const PATH_PIECES = [
   '\xff',
   'add',
   'rm',
+  'plan',
 ] as const;
 /** Bytes that mean something to who reads a head. */
 export const BYTES = [

@@ -138,8 +138,9 @@ class Maker {
     if (parameters.length === 0)
       return chance.happens(0.1) ? `?${of(chance, ['', 'x', 'n=1', 'id=1', '__proto__=1', '%'])}` : '';
     const pairs = parameters.map(({ name, schema }) => {
-      const valid = this.#kind === 'valid' && schema.type === 'integer';
-      return `${name}=${valid ? chance.below(1e9) : of(chance, IDS)}`;
+      const wild = this.#kind !== 'valid' && chance.happens(schema.type === 'boolean' ? 0.3 : 1);
+      if (wild) return `${name}=${of(chance, IDS)}`;
+      return `${name}=${schema.type === 'boolean' ? chance.happens(0.5) : chance.below(1e9)}`;
     });
     return `?${pairs.join('&')}`;
   }
@@ -171,7 +172,18 @@ class Maker {
           .filter(([field]) => required.includes(field) || chance.happens(0.5))
           .map(([field, inner]) => `${JSON.stringify(field)}:${this.#json(inner, field)}`);
         if (this.#kind === 'mutated' && chance.happens(0.3)) {
-          const extra = of(chance, ['n', 'N', 'hostname', 'hostnames', '__proto__', 'constructor', '', 'x']);
+          const extra = of(chance, [
+            'n',
+            'N',
+            'hostname',
+            'hostnames',
+            'add',
+            'rm',
+            '__proto__',
+            'constructor',
+            '',
+            'x',
+          ]);
           fields.splice(chance.below(fields.length + 1), 0, `${JSON.stringify(extra)}:${of(chance, JUNK)}`);
         }
         if (this.#kind === 'mutated' && chance.happens(0.15))

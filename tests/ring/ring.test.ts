@@ -223,6 +223,42 @@ describe('a lookup', () => {
   });
 });
 
+describe('the points of a ring', () => {
+  test('come as columns that say what going through them says', () => {
+    for (const names of [[], ['a'], servers(3), servers(300)]) {
+      const ring = Ring.of(names);
+      const { positions, owners } = ring.columns();
+      const told = Array.from(positions, (position, i) => [position, ring.names[owners[i]!]]);
+      expect(told).toEqual([...ring.entries()].map(([position, name]) => [position, name]));
+    }
+  });
+
+  test('are copies there: who writes into them changes no ring', () => {
+    const ring = Ring.of(servers(2));
+    const before = digestOf([...ring.entries()]);
+    ring.columns().positions.fill(0);
+    ring.columns().owners.fill(0);
+    expect(digestOf([...ring.entries()])).toBe(before);
+  });
+
+  test('each own what is after the one before: the first across zero, too', () => {
+    const ring = Ring.of(['a', 'b'], (name) => Uint32Array.from(name === 'a' ? [10, 700] : [10, 9000]));
+    const points = [0, 10, 11, 700, 701, 9000, 9001, LAST, -1].map((position) => ring.pointAt(position));
+    expect(points).toEqual([10, 10, 700, 700, 9000, 9000, 10, 10, 10]);
+    expect(Ring.of([]).pointAt(5)).toBeUndefined();
+    expect(Ring.of(['a'], () => Uint32Array.of(LAST)).pointAt(LAST)).toBe(LAST);
+  });
+
+  test('are each where its owner is', () => {
+    const ring = Ring.of(servers(20));
+    const ownerOf = new Map([...ring.entries()].toReversed());
+    for (let i = 0; i < 2000; i++) {
+      const position = hash32(`${i}`);
+      expect(ownerOf.get(ring.pointAt(position)!)).toBe(ring.ownerAt(position)!);
+    }
+  });
+});
+
 describe('share', () => {
   test('is the arc before each point, the first one across zero', () => {
     const points: Record<string, number[]> = {

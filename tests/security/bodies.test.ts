@@ -39,6 +39,12 @@ describe('a body that is no change is refused, costs little, and changes nothing
     ['200,000 hostnames', `{"n":200000,"hostnames":[${many(200_000, () => '"a"')}]}`],
     ['a hostname of 900 KB', `{"n":1,"hostnames":["${'a'.repeat(900_000)}"]}`],
     ['a number of 900,000 digits', `{"n":${'9'.repeat(900_000)}}`],
+    ['nested lists as names to add', `{"add":${nested('[', ']')}}`],
+    ['nested objects as a name to remove', `{"rm":["a",${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}]}`],
+    [
+      '200,000 names to add, and as many to remove',
+      `{"add":[${many(100_000, () => '"a"')}],"rm":[${many(100_000, () => '"b"')}]}`,
+    ],
     ['white space around nothing', ' '.repeat(900_000)],
     ['900 KB of escapes', `{"n":1,"hostnames":["${'\\u0041'.repeat(150_000)}"]}`],
   ];
@@ -47,7 +53,7 @@ describe('a body that is no change is refused, costs little, and changes nothing
     async ({ body }) => {
       const before = await stateOf(ringmaster.url);
       const cpuBefore = cpuSeconds();
-      for (const line of ['POST /add', 'DELETE /rm']) {
+      for (const line of ['POST /add', 'DELETE /rm', 'POST /plan']) {
         const reply = await rawCall(ringmaster.url, requestWith(line, FIELDS, body));
         expect([reply.status, JSON.parse(reply.body)]).toEqual([
           400,
@@ -106,7 +112,7 @@ describe('a body that is no change is refused, costs little, and changes nothing
     '%s',
     async (_, body) => {
       const before = await stateOf(ringmaster.url);
-      for (const line of ['POST /add', 'DELETE /rm']) {
+      for (const line of ['POST /add', 'DELETE /rm', 'POST /plan']) {
         const reply = await rawCall(ringmaster.url, requestWith(line, FIELDS, body));
         expect([line, reply.status]).toEqual([line, 400]);
       }

@@ -11,12 +11,16 @@ const COLOUR = /\u001b\[\d+(?:;\d+)*m/g;
 export interface Terminal {
   /** Without colours, with "\n" at the end of each line. */
   readonly shown: string;
+  /** As it was written. */
+  readonly raw: string;
   readonly status: number;
 }
 
 export interface TerminalOptions {
   readonly env?: Record<string, string | undefined>;
   readonly cwd?: string;
+  readonly columns?: number;
+  readonly colour?: boolean;
   /** What to do meanwhile; when it is done the program is told to end. Without it, it ends by itself. */
   readonly running?: (shown: () => string, pid: number) => Promise<void>;
 }
@@ -24,7 +28,7 @@ export interface TerminalOptions {
 /** Runs a program that takes its output for a terminal. */
 export async function onTerminal(
   command: readonly string[],
-  { env = process.env, cwd = process.cwd(), running }: TerminalOptions = {},
+  { env = process.env, cwd = process.cwd(), columns = 400, colour = true, running }: TerminalOptions = {},
 ): Promise<Terminal> {
   const decoder = new TextDecoder();
   const over = Promise.withResolvers<void>();
@@ -32,9 +36,9 @@ export async function onTerminal(
   const shown = (): string => written.replaceAll(COLOUR, '').replaceAll('\r\n', '\n');
   const child = Bun.spawn([...command], {
     cwd,
-    env: { ...env, NO_COLOR: undefined, CI: undefined },
+    env: { ...env, NO_COLOR: colour ? undefined : '1', CI: undefined },
     terminal: {
-      cols: 400,
+      cols: columns,
       rows: 50,
       data: (_, bytes) => {
         written += decoder.decode(bytes, { stream: true });
@@ -49,7 +53,7 @@ export async function onTerminal(
   }
   const status = await child.exited;
   await over.promise;
-  return { shown: shown(), status };
+  return { shown: shown(), raw: written, status };
 }
 
 /** Characters in the text that a terminal obeys or hides, but for the ends of lines. */

@@ -209,9 +209,9 @@ test(
       running: async (shownSoFar, pid) => {
         const at = (name: string): string | undefined =>
           new RegExp(`^ {2}${name} +http://[^:]+:(\\d+)`, 'm').exec(shownSoFar())?.[1];
-        await eventually(() => shownSoFar().includes('changes   accepted'));
+        await eventually(() => shownSoFar().includes('changes  accepted'));
         const base = (port: string | undefined): string => `http://127.0.0.1:${port}`;
-        await sendAll({ url: base(at('ready')), traffic: base(at('traffic')) });
+        await sendAll({ url: base(at('page')), traffic: base(at('traffic')) });
         await eventually(() => shownSoFar().includes('replica process ended'));
         await eventually(async () => (await replicasOf(pid)).size === 2);
       },

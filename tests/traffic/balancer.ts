@@ -3,6 +3,7 @@ import { failureReply } from '../../src/api/errors.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Lease } from '../../src/fleet/member.ts';
 import type { Address } from '../../src/runtime/runtime.ts';
+import type { AccessLog } from '../../src/traffic/access-log.ts';
 import { Forwarder } from '../../src/traffic/forward.ts';
 import { send } from '../../src/traffic/upstream.ts';
 import { RawUpstream, type Answer } from './raw-upstream.ts';
@@ -69,6 +70,7 @@ export interface BalancerOptions {
   readonly retries?: number;
   /** As TRUSTED_PROXIES has them. */
   readonly trustedProxies?: string;
+  readonly accessLog?: AccessLog;
   /** Runs between the forwarder's reply and its way to the client. */
   readonly beforeReply?: (request: Request) => Promise<void>;
 }
@@ -84,10 +86,11 @@ export class Balancer implements AsyncDisposable {
   private constructor(
     readonly upstreams: readonly (RawUpstream | undefined)[],
     addresses: readonly Address[],
-    { hashKey = 'query:id', retries = 2, trustedProxies = '', beforeReply }: BalancerOptions,
+    { hashKey = 'query:id', retries = 2, trustedProxies = '', accessLog, beforeReply }: BalancerOptions,
   ) {
     const forwarder = new Forwarder({
       send,
+      accessLog,
       config: parseConfig({
         HASH_KEY: hashKey,
         RETRIES: String(retries),
@@ -114,7 +117,7 @@ export class Balancer implements AsyncDisposable {
           await beforeReply?.(request);
           return reply;
         } catch (error) {
-          return failureReply({ code: undefined, error });
+          return failureReply({ code: undefined, error }, forwarder.idOf(request));
         }
       },
     });

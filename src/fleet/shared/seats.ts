@@ -1,7 +1,7 @@
 import type { Naming } from '../../runtime/naming.ts';
 import type { Peer, Roster, Seat } from '../../runtime/roster.ts';
 import { Unavailable } from '../errors.ts';
-import { joining, leaving, namesOf, type Change } from '../membership.ts';
+import { joining, leaving, namesOf, type Change, type JoinLimits } from '../membership.ts';
 
 /**
  * What Ringmasters do to the roster that they share, as functions from one roster to the next. Each is carried out whole
@@ -15,11 +15,6 @@ export interface Doer {
   readonly by: string;
   /** The add, or the removal: no two are the same. */
   readonly join: string;
-}
-
-export interface JoinLimits {
-  readonly maxReplicas: number;
-  readonly naming: Naming;
 }
 
 /** The members, in joining order. */

@@ -9,10 +9,20 @@ import { Unavailable, type FleetError } from '../errors.ts';
 import type { Fleet, FleetOptions } from '../fleet.ts';
 import { Journal } from '../journal.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from '../member.ts';
-import { checkJoin, checkLeave, namesOf, type Change } from '../membership.ts';
+import {
+  checkJoin,
+  checkLeave,
+  namesOf,
+  planned,
+  type Change,
+  type Plan,
+  type Proposal,
+} from '../membership.ts';
+import { Pulse } from '../pulse.ts';
 import { ChangeQueue } from '../queue.ts';
 import { reasonOf, refusal } from '../refusal.ts';
 import type { Standing } from '../standing.ts';
+import { startingProgress } from '../starting.ts';
 import { Supervisor } from '../supervisor.ts';
 import { AGREE_MAX_MS, HEARD_LATELY_MS, Peers, type AskPeer } from './peers.ts';
 import {
@@ -72,6 +82,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   readonly #run: string = crypto.randomUUID();
   readonly #crew: Crew;
   readonly #engine: EngineWord;
+  readonly #pulse: Pulse;
   readonly #supervisor: Supervisor;
   readonly #peers: Peers;
   readonly #queue = new ChangeQueue();
@@ -134,6 +145,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     this.journal = new Journal(() => clock.now());
     const { journal } = this;
     this.#engine = new EngineWord({ engine: 'the Swarm', consequence: 'changes wait', log, journal });
+    this.#pulse = new Pulse({ clock, ask: () => runtime.list() });
     this.#crew = new Crew({
       clock,
       log,
@@ -219,6 +231,10 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     return this.#engine.answers;
   }
 
+  pulse(): Promise<boolean> {
+    return this.#pulse.beats();
+  }
+
   standing(): Standing {
     const states = new Map(this.#crew.replicas().map(({ name, state }) => [name, state]));
     return {
@@ -243,6 +259,12 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
 
   follow(follower: Follower): () => void {
     return this.#crew.follow(follower);
+  }
+
+  /** What a change would come to, by who is in now: one that is under way, here or elsewhere, counts when it is done. Throws FleetError. */
+  plan(proposal: Proposal): Plan {
+    const { runtime, config } = this.#options;
+    return planned(this.names(), proposal, { maxReplicas: config.maxReplicas, naming: runtime.naming });
   }
 
   /** Adds replicas; resolves once all are ready, on the map, and every Ringmaster knows. Throws FleetError; then none was added. */
@@ -389,9 +411,11 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       members = seats.map(({ name, order, join }) => new Member({ name, order, join, committed: false }));
       for (const member of members) member.moved('starting', this.#options.clock.now(), 'is being added');
       for (const member of members) this.#joining.set(member.name, member);
+      const progress = startingProgress(log, members.length);
       await eachAtMost(STARTS_AT_ONCE_MAX, members, async (member) => {
         try {
           const heard = await this.#supervisor.bringUp(member, signal, () => this.#peers.reach(member.name));
+          progress();
           // A member like any other, that is off our ring until it answers us.
           if (!heard) this.#joining.delete(member.name);
         } catch (error) {
@@ -496,12 +520,12 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     this.#crew.step(
       come.filter(({ state }) => state === 'starting'),
       'answered',
-      'joined',
+      'was added',
     );
     this.#crew.swap();
     for (const member of come) this.#supervisor.watch(member);
     if (gone.length + come.length > 0 && before.length > 0)
-      this.#options.log.info({ replicas: this.names() }, 'the members have changed');
+      this.#options.log.debug({ replicas: this.names() }, 'the members have changed');
   }
 
   /** One that joined here is ready; of any other the engine's list says where it is. */
@@ -529,7 +553,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     // What is left is for the end of the replica itself.
     const untilMs = clock.now() + config.drainTimeoutMs * DRAINING_PART;
     for (const member of members) this.#crew.members.delete(member.name);
-    this.#crew.step(members, 'left', 'leaves');
+    this.#crew.step(members, 'left', 'is being removed');
     for (const member of members) {
       member.leave();
       this.#leaving.set(member, this.#drain(member, untilMs));
@@ -540,7 +564,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     await this.#supervisor.release(member);
     // With its supervision its heartbeats have ended, and its host may die before it is drained.
     await this.#crew.drainElsewhere(member, untilMs, this.#forced.signal);
-    this.#crew.step([member], 'removed', 'left');
+    this.#crew.step([member], 'removed', 'is drained and gone');
     member.ended();
     this.#leaving.delete(member);
   }

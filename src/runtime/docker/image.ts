@@ -30,7 +30,7 @@ export async function ensureImage(docker: Docker, image: string, log: Log): Prom
   if ((await found(docker.getImage(image).inspect())) !== undefined) return;
   if (image === OWN_IMAGE) await build(docker, image, log);
   else {
-    log.info({ image }, 'pulling the image');
+    log.info({ image, progress: 'image' }, 'pulling the image');
     await follow(docker, await call(docker.pull(image)), 'pull', log);
   }
 }
@@ -40,7 +40,7 @@ async function build(docker: Docker, image: string, log: Log): Promise<void> {
     throw new StartFailed(
       `image ${image} is not there and this installation has no Dockerfile to build it from`,
     );
-  log.info({ image }, 'building the image: this happens once and takes a minute at most');
+  log.info({ image, progress: 'image' }, 'building the image: this happens once and takes a minute at most');
   const authority = await extraAuthority();
   // Packed as it is sent: a build that is interrupted leaves no file behind.
   const context = pack(ROOT, {
@@ -81,7 +81,7 @@ function follow(docker: Docker, stream: NodeJS.ReadableStream, what: string, log
         if (output.length > OUTPUT_KEPT_LINES) output.shift();
         // BuildKit's steps read "[sha256:0123a] [2/5] RUN …"; what a step prints is not for the terminal.
         const step = /^(?:\[sha256:\w+\] )?(\[(?!sha256|internal)[^\]]+\] .*)$/s.exec(line)?.[1];
-        if (step !== undefined) log.info({}, `${what}: ${step.slice(0, 100)}`);
+        if (step !== undefined) log.info({ progress: 'image' }, `${what}: ${step.slice(0, 100)}`);
       },
     );
   });

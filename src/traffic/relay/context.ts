@@ -6,6 +6,7 @@ import { ReplyHead } from '../http1/reply-head.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import { keyOf, queryValue, queryValueAt, queryValueEnd, type Keyed } from '../key.ts';
 import type { Tally } from '../tally.ts';
+import { accessLogOf, type AccessLog } from '../access-log.ts';
 import { Trust } from '../trust.ts';
 import { RetryBudget } from '../budget.ts';
 import { Deadlines } from './deadlines.ts';
@@ -16,7 +17,10 @@ import { Sender } from './request-fields.ts';
 import { RequestIds } from './request-id.ts';
 import { ascii, Scratch } from './scratch.ts';
 
-export type RelayConfig = Pick<Config, 'hashKey' | 'retries' | 'trustedProxies' | keyof TrafficLimits>;
+export type RelayConfig = Pick<
+  Config,
+  'accessLog' | 'hashKey' | 'retries' | 'trustedProxies' | keyof TrafficLimits
+>;
 
 export interface ContextOptions {
   /** Picks the key's next replica that is not in `except`. */
@@ -68,6 +72,8 @@ export class RelayContext {
   readonly config: RelayConfig;
   readonly log: Log;
   readonly tally: Tally;
+  /** Undefined where no request gets a line of the log. */
+  readonly accessLog: AccessLog | undefined;
   readonly requestHead: RequestHead;
   readonly replyHead: ReplyHead;
   readonly scratch = new Scratch();
@@ -92,6 +98,7 @@ export class RelayContext {
     this.config = config;
     this.log = log;
     this.tally = tally;
+    this.accessLog = accessLogOf(config.accessLog, log);
     this.requestHead = new RequestHead(config);
     this.replyHead = new ReplyHead(config);
     this.budget = new RetryBudget(this.deadlines.nowMs);

@@ -1,4 +1,5 @@
 import type { Lease } from '../../fleet/member.ts';
+import { latin1 } from '../http1/bytes.ts';
 import { ChunkedDecoder } from '../http1/chunked.ts';
 import { Flaw } from '../http1/head.ts';
 import type { RequestHead } from '../http1/request-head.ts';
@@ -45,6 +46,7 @@ const SLOW_BYTES_PER_S = 240;
 const SLOW_AFTER_MS = 5000;
 
 const SWITCHING_PROTOCOLS = 101;
+const SPACE = 0x20;
 const NONE: readonly string[] = [];
 
 type Phase =
@@ -107,7 +109,9 @@ export class Exchange implements UpstreamUser {
   #answers = false;
   /** Of the reply that the client gets. */
   #status = 0;
-  #counted = false;
+  #isOver = false;
+  /** Whether it gets a line of the log. */
+  readonly #isLogged: boolean;
 
   constructor(
     context: RelayContext,
@@ -129,6 +133,7 @@ export class Exchange implements UpstreamUser {
     this.#upgrade = head.protocols.length > 0 ? lowered(head.protocols) : NONE;
     this.#persistent = head.persistent;
     this.#beganMs = context.deadlines.nowMs;
+    this.#isLogged = context.accessLog?.sample() === true;
     this.#awaitsContinue = head.continues;
     if (head.framing !== 'none') {
       const framing = head.framing === 'length' ? head.length : this.#decoder(head.fields.named);
@@ -201,7 +206,7 @@ export class Exchange implements UpstreamUser {
   clientGone(): void {
     if (this.#phase === 'over') return;
     this.#phase = 'over';
-    if (this.#countsNow()) this.#tallyOf(this.#place?.lease.replica).counted(CLIENT_GONE);
+    this.#ends(CLIENT_GONE)?.counted(CLIENT_GONE);
     this.#letGo('cut');
   }
 
@@ -349,7 +354,7 @@ export class Exchange implements UpstreamUser {
     }
     upstream?.leave('cut');
     place.release();
-    this.#tallyOf(place.lease.replica).retried();
+    this.#context.tally.of(place.lease.replica).retried();
     this.#attempts.compare(place.lease, verdict);
     this.#stale = false;
     this.#connect(next);
@@ -609,7 +614,7 @@ export class Exchange implements UpstreamUser {
     const { lease } = place;
     place.replied(this.#context.deadlines.nowMs);
     lease.answered();
-    if (this.#countsNow()) this.#tallyOf(lease.replica).counted(SWITCHING_PROTOCOLS);
+    this.#ends(SWITCHING_PROTOCOLS)?.counted(SWITCHING_PROTOCOLS);
     scratch.reset();
     writeReplyHead(scratch, replyHead, this.#frame(false, 'none'));
     this.#client.send(scratch.bytes, 0, scratch.length);
@@ -699,7 +704,7 @@ export class Exchange implements UpstreamUser {
       else lease.suspect();
     }
     if (this.#attempts.mayGoOn(this.#asked, budget, deadlines.nowMs)) {
-      this.#tallyOf(lease.replica).retried();
+      this.#context.tally.of(lease.replica).retried();
       if (this.#claim() && this.#reused) this.connected();
       return;
     }
@@ -711,9 +716,9 @@ export class Exchange implements UpstreamUser {
   }
 
   /** Answers with an error of our own, where no byte of a reply was sent. `replica`: whose fault it is. */
-  #refuse(status: number, message: string, replica?: string): void {
+  #refuse(status: number, message: string, replica: string = NOBODY): void {
     this.#phase = 'over';
-    if (this.#countsNow()) this.#tallyOf(replica).answered(status, performance.now() - this.#headAtMs);
+    this.#ends(status, replica)?.answered(status, performance.now() - this.#headAtMs);
     this.#letGo('cut');
     const goesOn = this.#persistent && this.requestDone && status !== 400 && status !== 408;
     this.#client.refuse(status, message, this.method, goesOn);
@@ -722,7 +727,7 @@ export class Exchange implements UpstreamUser {
   /** Ends a reply that can't be completed, so that the client sees that it is not (RFC 9112, section 8). */
   #break(): void {
     this.#phase = 'over';
-    if (this.#countsNow()) this.#tallyOf(this.#place?.lease.replica).brokeOff(this.#status);
+    this.#ends(this.#status)?.brokeOff(this.#status);
     this.#letGo('cut');
     this.#client.cut();
   }
@@ -734,24 +739,38 @@ export class Exchange implements UpstreamUser {
     this.#client.exchangeOver(false);
   }
 
-  /** Whether it is to be counted, which it is once: a reply may be whole before its request is. */
-  #countsNow(): boolean {
-    if (this.#counted) return false;
-    this.#counted = true;
-    return true;
+  /**
+   * The request is over, as its client sees it: where to count it. Undefined where it was over before, for a reply may be
+   * whole before its request is. `replica`: whose it was.
+   */
+  #ends(status: number, replica = this.#place?.lease.replica ?? NOBODY): ReplicaTally | undefined {
+    if (this.#isOver) return undefined;
+    this.#isOver = true;
+    if (this.#isLogged) this.#log(status, replica);
+    return this.#context.tally.of(replica);
   }
 
-  #tallyOf(replica: string | undefined): ReplicaTally {
-    return this.#context.tally.of(replica ?? NOBODY);
+  #log(status: number, replica: string): void {
+    // The head was found good: behind the method and a space is the target, up to the next.
+    const start = this.#headStart + this.method.length + 1;
+    this.#context.accessLog?.write({
+      plane: 'traffic',
+      requestId: this.#requestId.text,
+      method: this.method,
+      path: latin1(this.#headBytes, start, this.#headBytes.indexOf(SPACE, start)),
+      replica: replica === NOBODY ? undefined : replica,
+      status,
+      tookMs: performance.now() - this.#headAtMs,
+      peer: this.#client.sender.address,
+    });
   }
 
   /** The client has, or is being sent, the whole of the reply. */
   #countReply(): void {
-    const replica = this.#place?.lease.replica ?? NOBODY;
-    if (!this.#countsNow()) return;
-    const tally = this.#context.tally.of(replica);
+    const tally = this.#ends(this.#status);
+    if (tally === undefined) return;
     tally.answered(this.#status, performance.now() - this.#headAtMs);
-    if (this.#attempts?.tried.has(replica) === false) tally.failedOver();
+    if (this.#attempts?.tried.has(this.#place?.lease.replica ?? NOBODY) === false) tally.failedOver();
   }
 
   /** Lets the connection and the replica go. */

@@ -1,7 +1,9 @@
+import { latin1 } from '../http1/bytes.ts';
 import { ascii, type Scratch } from './scratch.ts';
 
 /** Names one request, in the logs of whoever passes it on. */
 export interface RequestId {
+  readonly text: string;
   write(to: Scratch): void;
 }
 
@@ -23,6 +25,11 @@ export class MadeId implements RequestId {
     readonly prefix: Uint8Array,
     readonly serial: number,
   ) {}
+
+  get text(): string {
+    const { prefix, serial } = this;
+    return `${latin1(prefix, 0, prefix.length)}${serial.toString(16).padStart(SERIAL_BYTES, '0')}`;
+  }
 
   write(to: Scratch): void {
     to.all(this.prefix);

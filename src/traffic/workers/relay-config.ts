@@ -3,6 +3,7 @@ import type { RelayConfig } from '../relay/context.ts';
 /** What a relay needs of it, picked by name: what goes to another process must not hold ADMIN_TOKEN. */
 export function relayConfig(config: RelayConfig): RelayConfig {
   return {
+    accessLog: config.accessLog,
     hashKey: config.hashKey,
     retries: config.retries,
     trustedProxies: config.trustedProxies,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { NameTaken, Unavailable } from '../../../src/fleet/errors.ts';
+import { NameTaken, TooManyReplicas, Unavailable } from '../../../src/fleet/errors.ts';
 import { membersOf } from '../../../src/fleet/shared/seats.ts';
 import { failure } from '../rig.ts';
 import { endSharedRigs, QUIET_MS, SharedRig } from './shared-rig.ts';
@@ -40,6 +40,26 @@ describe('several Ringmasters', () => {
     await rig.remove(1, 2, 'server-1');
     for (const { fleet } of rig.running) expect(fleet.names()).toEqual(['server-2']);
     expect([...rig.swarm.services.keys()]).toEqual(['server-2']);
+    await rig.settle();
+  });
+
+  test('plan alike, by all members, change nothing by it, and do what was planned', async () => {
+    const rig = await opened();
+    await rig.add(0, 1, 'a');
+    const { roster } = rig.swarm;
+    for (const { fleet } of rig.running) {
+      expect(fleet.plan({ join: { n: 2, hostnames: ['b'] } })).toEqual({
+        joining: ['b', 'server-4'],
+        leaving: [],
+        before: [...FIRST, 'a'],
+        after: [...FIRST, 'a', 'b', 'server-4'],
+      });
+      expect(fleet.plan({ leave: { n: 2, hostnames: ['server-1'] } }).leaving).toEqual(['server-1', 'a']);
+      expect(() => fleet.plan({ join: { n: 1, hostnames: ['A'] } })).toThrow(NameTaken);
+      expect(() => fleet.plan({ join: { n: 61, hostnames: [] } })).toThrow(TooManyReplicas);
+    }
+    expect(rig.swarm.roster).toEqual(roster);
+    expect(await rig.add(1, 2, 'b')).toEqual([...FIRST, 'a', 'b', 'server-4']);
     await rig.settle();
   });
 

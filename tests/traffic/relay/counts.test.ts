@@ -23,6 +23,8 @@ function counted(rig: Rig, replica: string): Record<string, number> {
   return Object.fromEntries([...codes, ...others]);
 }
 
+const told = ({ lines }: Rig): Rig['lines'] => lines.filter(({ message }) => message === 'request');
+
 const latencies = ({ latency }: ReplicaTally): number => latency.reduce((sum, one) => sum + one, 0);
 
 async function reply(client: Client, request = GET, method = 'GET'): Promise<number> {
@@ -155,4 +157,47 @@ test('connections are told apart by what they are there for', async () => {
   await until('each has its use', () => rig.relay.clients().idle === 0 && rig.seen[0] === 1);
   const { active, idle, tunnel } = rig.relay.clients();
   expect({ active, idle, tunnel }).toEqual({ active: 2, idle: 0, tunnel: 0 });
+});
+
+describe('with ACCESS_LOG', () => {
+  const GET_SECRET = 'GET /a%20b/c?token=hidden&id=1 HTTP/1.1\r\nHost: a\r\nCookie: hidden\r\n\r\n';
+
+  test('each request has a line, at its end, without what may be a secret', async () => {
+    await using rig = new Rig([REFUSING, saying('404 X')], { accessLog: 1 });
+    const client = await rig.client();
+    client.write('\r\n', GET_SECRET);
+    expect((await client.reply()).status).toBe(404);
+    client.write('POST /b HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\nContent-Length: 3\r\n\r\nabc');
+    await client.reply('POST');
+    expect(told(rig).map(({ fields }) => fields)).toEqual([
+      {
+        plane: 'traffic',
+        requestId: expect.stringMatching(/^[0-9a-f]{28}$/),
+        method: 'GET',
+        path: '/a%20b/c',
+        replica: 'r1',
+        status: 404,
+        tookMs: expect.any(Number),
+        peer: '127.0.0.1',
+      },
+      expect.objectContaining({ requestId: 'mine', method: 'POST', path: '/b', status: 404 }),
+    ]);
+    expect(JSON.stringify(told(rig))).not.toContain('hidden');
+  });
+
+  test('the line has the id that its client and its replica know', async () => {
+    await using rig = new Rig([saying('200 OK')], { accessLog: 1 });
+    const client = await rig.client();
+    client.write(GET);
+    const reply = await client.reply();
+    const [line] = told(rig);
+    expect(line?.fields['requestId']).toBe(reply.value('x-request-id') ?? '');
+    expect((await rig.upstream().exchange(0)).value('x-request-id')).toBe(reply.value('x-request-id'));
+  });
+
+  test('one that no replica has had, says so', async () => {
+    await using rig = new Rig([], { accessLog: 1 });
+    await reply(await rig.client());
+    expect(told(rig).map(({ fields }) => [fields['status'], fields['replica']])).toEqual([[503, undefined]]);
+  });
 });

@@ -25,6 +25,7 @@ export interface RigOptions {
   readonly limits?: Partial<TrafficLimits>;
   readonly hashKey?: string;
   readonly retries?: number;
+  readonly accessLog?: number;
   readonly trustedProxies?: readonly string[];
   /** The replicas for a key, in the order in which they are asked; by default all, whatever the key. */
   readonly preference?: (key: string) => readonly number[];
@@ -37,18 +38,27 @@ export class Rig implements AsyncDisposable {
   readonly errors: string[] = [];
   readonly relay: Relay;
   readonly tally = new Tally();
+  /** What the relay logged that is worth a line. */
+  readonly lines: { readonly fields: Record<string, unknown>; readonly message: string }[] = [];
   readonly #clients: Client[] = [];
 
   constructor(
     readonly replicas: readonly Replica[],
-    { limits = {}, hashKey = 'query:id', retries = 2, trustedProxies = [], preference }: RigOptions = {},
+    {
+      limits = {},
+      hashKey = 'query:id',
+      retries = 2,
+      accessLog = 0,
+      trustedProxies = [],
+      preference,
+    }: RigOptions = {},
   ) {
     this.upstreams = replicas.map((one) =>
       typeof one === 'function' ? new RecordingUpstream(one) : undefined,
     );
     const log: Log = {
       debug() {},
-      info() {},
+      info: (fields, message) => void this.lines.push({ fields: fields as Record<string, unknown>, message }),
       warn() {},
       error: (fields, message) => this.errors.push(`${message} ${Bun.inspect(fields)}`),
     };
@@ -59,7 +69,14 @@ export class Rig implements AsyncDisposable {
       shared: false,
       log,
       tally: this.tally,
-      config: { ...parseConfig({ HASH_KEY: hashKey }), ...PATIENT, ...limits, retries, trustedProxies },
+      config: {
+        ...parseConfig({ HASH_KEY: hashKey }),
+        ...PATIENT,
+        ...limits,
+        retries,
+        accessLog,
+        trustedProxies,
+      },
       claim: (key, except) => {
         const i = (preference?.(key) ?? all).find((one) => except?.has(`r${one}`) !== true);
         if (i === undefined) return undefined;

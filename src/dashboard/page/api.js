@@ -1,0 +1,170 @@
+// @ts-check
+import { isPlan } from './plan.js';
+
+/** @typedef {import('./plan.js').Plan} Plan */
+
+const ERROR_MARK = /^<Error>\s*/;
+
+/** What a call was refused with, in the server's own words. */
+export class Refused extends Error {
+  /** @param {string} message @param {number} status 0: no answer at all */
+  constructor(message, status) {
+    super(message);
+    this.name = 'Refused';
+    this.status = status;
+  }
+}
+
+/** Whoever was asked for the token has closed the question. */
+export class NotAllowed extends Error {
+  constructor() {
+    super('Without the token nothing is changed.');
+    this.name = 'NotAllowed';
+  }
+}
+
+/** @param {Response} response @param {unknown} body */
+function refusal(response, body) {
+  const said = typeof body === 'object' && body !== null ? Reflect.get(body, 'message') : undefined;
+  const message = typeof said === 'string' ? said.replace(ERROR_MARK, '') : '';
+  return new Refused(message || `The answer was ${response.status} ${response.statusText}.`, response.status);
+}
+
+/** All calls of the page. The token lives here and nowhere else: pages of replicas have our origin, and could read any storage. */
+export class Api {
+  /** @type {string | null} */
+  #token = null;
+  #askToken;
+  /** Whether this server makes plans; null: not known yet. @type {boolean | null} */
+  #plans = null;
+  needsToken = false;
+
+  /** @param {(again: boolean) => Promise<string | null>} askToken `again`: the last one was not accepted; null: closed */
+  constructor(askToken) {
+    this.#askToken = askToken;
+  }
+
+  /** Another Ringmaster may be there now, with other abilities. */
+  forgetAbilities() {
+    this.#plans = null;
+  }
+
+  /** @param {string} path @param {AbortSignal} [signal] @returns {Promise<unknown>} */
+  async get(path, signal) {
+    return this.#call(path, signal === undefined ? {} : { signal });
+  }
+
+  /** @param {number} n @param {readonly string[]} hostnames */
+  add(n, hostnames) {
+    return this.#change('POST', '/add', { n, hostnames });
+  }
+
+  /** @param {number} n @param {readonly string[]} hostnames */
+  remove(n, hostnames) {
+    return this.#change('DELETE', '/rm', { n, hostnames });
+  }
+
+  /** @param {string} name */
+  kill(name) {
+    return this.#change('POST', '/dashboard/kill', { name });
+  }
+
+  /**
+   * What adding would do; null where nobody can say.
+   *
+   * @param {number} n
+   * @param {readonly string[]} hostnames
+   * @param {AbortSignal} signal
+   */
+  async planAdd(n, hostnames, signal) {
+    if (!(await this.#makesPlans({ add: ['preview'], rm: [] }, signal))) return null;
+    return this.#plan('POST', '/add?dry_run=true', { n, hostnames }, signal);
+  }
+
+  /**
+   * @param {number} n
+   * @param {readonly string[]} hostnames
+   * @param {string} member a replica that is there
+   * @param {AbortSignal} signal
+   */
+  async planRemove(n, hostnames, member, signal) {
+    if (!(await this.#makesPlans({ add: [], rm: [member] }, signal))) return null;
+    return this.#plan('DELETE', '/rm?dry_run=true', { n, hostnames }, signal);
+  }
+
+  /**
+   * Who makes no plans would take a dry run for a real one, so that is never tried before `/plan`, which can't do harm,
+   * has given a plan.
+   *
+   * @param {{ add: string[], rm: string[] }} harmless a change that could be
+   * @param {AbortSignal} signal
+   */
+  async #makesPlans(harmless, signal) {
+    if (this.#plans !== null) return this.#plans;
+    try {
+      this.#plans = (await this.#plan('POST', '/plan', harmless, signal)) !== null;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      // Another refusal may be for this change alone, or for this moment.
+      if (error.status === 404 || error.status === 405) this.#plans = false;
+    }
+    return this.#plans === true;
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {object} body
+   * @param {AbortSignal} signal
+   * @returns {Promise<Plan | null>}
+   */
+  async #plan(method, path, body, signal) {
+    const answer = await this.#call(path, { ...this.#request(method, body), signal });
+    return isPlan(answer) ? answer : null;
+  }
+
+  /** @param {string} method @param {object} body @returns {RequestInit & { headers: Record<string, string> }} */
+  #request(method, body) {
+    /** @type {Record<string, string>} */
+    const headers = { 'content-type': 'application/json' };
+    if (this.#token !== null) headers['authorization'] = `Bearer ${this.#token}`;
+    return { method, headers, body: JSON.stringify(body) };
+  }
+
+  /** @param {string} method @param {string} path @param {object} body */
+  async #change(method, path, body) {
+    let again = false;
+    for (;;) {
+      if (this.#token === null && (this.needsToken || again)) {
+        this.#token = await this.#askToken(again && this.needsToken);
+        if (this.#token === null) throw new NotAllowed();
+      }
+      try {
+        return await this.#call(path, this.#request(method, body));
+      } catch (error) {
+        if (!(error instanceof Refused) || error.status !== 401) throw error;
+        this.#token = null;
+        again = true;
+      }
+    }
+  }
+
+  /** @param {string} path @param {RequestInit} init @returns {Promise<unknown>} */
+  async #call(path, init) {
+    let response;
+    try {
+      response = await fetch(path, { ...init, cache: 'no-store' });
+    } catch (error) {
+      if (init.signal?.aborted === true) throw error;
+      throw new Refused('Ringmaster does not answer.', 0);
+    }
+    const body = await response.json().catch(() => null);
+    if (!response.ok) throw refusal(response, body);
+    return body;
+  }
+}
+
+/** What to tell of an error. @param {unknown} error */
+export function wordsOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,163 @@
+// @ts-check
+import { AddDialog, RemoveDialog, TokenDialog } from './dialogs.js';
+import { Announcer, toast } from './notices.js';
+import { Api, NotAllowed, wordsOf } from './api.js';
+import { Cards } from './cards.js';
+import { Charts } from './charts.js';
+import { Colours } from './colours.js';
+import { Header } from './header.js';
+import { LensView } from './lens.js';
+import { Probe } from './probe.js';
+import { RingView } from './ring-view.js';
+import { Shares } from './shares.js';
+import { Spotlight } from './spotlight.js';
+import { Store } from './store.js';
+import { Stream } from './stream.js';
+import { Timeline } from './timeline.js';
+import { decodeRing } from './geometry.js';
+import { need } from './dom.js';
+
+/** @typedef {import('./store.js').Update} Update */
+
+/** How often the age of the news is looked at. */
+const TICK_MS = 250;
+
+/** A ring that could not be fetched is asked for again after this long. */
+const RING_RETRY_MS = 2000;
+
+const store = new Store();
+const colours = new Colours();
+const spotlight = new Spotlight();
+const tokens = new TokenDialog();
+const api = new Api((again) => tokens.ask(again));
+const announcer = new Announcer();
+
+const header = new Header();
+const ring = new RingView(colours, spotlight);
+const lens = new LensView(colours);
+const shares = new Shares(colours, spotlight);
+const charts = new Charts(colours, spotlight);
+const timeline = new Timeline(colours);
+const addDialog = new AddDialog(api, colours);
+const removeDialog = new RemoveDialog(api, colours);
+
+/** @type {import('./geometry.js').RingMap | null} */
+let map = null;
+/** @type {import('./probe.js').Answer | null} */
+let answer = null;
+
+const probe = new Probe({
+  api,
+  colours,
+  changed: (said) => {
+    answer = said;
+    ring.setKey(said?.position ?? null, said?.owner ?? null);
+    lens.show(map, said);
+  },
+});
+
+const cards = new Cards({
+  colours,
+  spotlight,
+  actions: {
+    drain: (name) => removeDialog.open(store.snapshot, name),
+    kill: (name) => {
+      api
+        .kill(name)
+        .then(() => toast(`${name} is killed.`))
+        .catch((/** @type {unknown} */ error) => {
+          if (!(error instanceof NotAllowed)) toast(wordsOf(error), 'bad');
+        });
+    },
+  },
+});
+
+need('open-add', HTMLButtonElement).addEventListener('click', () => addDialog.open());
+need('open-remove', HTMLButtonElement).addEventListener('click', () => removeDialog.open(store.snapshot));
+
+/** When the newest snapshot came, by the clock that only goes forward, and by the one on the wall. */
+let heardAt = 0;
+/** @type {number | null} */
+let heardOn = null;
+
+/** The server's time: its clock and ours need not agree. */
+function serverNow() {
+  return (store.snapshot?.at ?? 0) + (performance.now() - heardAt);
+}
+
+let digest = '';
+let ringAskedAt = -Infinity;
+let ringAsking = false;
+
+async function followRing() {
+  const wanted = store.snapshot?.ring.digest;
+  if (wanted === undefined || wanted === digest || ringAsking) return;
+  if (performance.now() - ringAskedAt < RING_RETRY_MS && map === null && digest !== '') return;
+  ringAsking = true;
+  ringAskedAt = performance.now();
+  try {
+    map = decodeRing(await api.get('/dashboard/ring'));
+  } catch {
+    // Too many points to be told, or no answer: shares are drawn without arcs.
+    map = null;
+  } finally {
+    ringAsking = false;
+  }
+  // A ring that has changed meanwhile is asked for again with the next snapshot.
+  digest = map?.digest ?? wanted;
+  ring.setMap(map);
+  lens.show(map, answer);
+  await probe.ask();
+}
+
+let drawing = false;
+
+function draw() {
+  drawing = false;
+  const { snapshot } = store;
+  const now = serverNow();
+  header.show(snapshot, now);
+  if (snapshot === null) return;
+  ring.show(snapshot);
+  shares.show(snapshot);
+  cards.show(snapshot, now, store.samples.by_replica);
+  charts.show(store);
+  timeline.show(store);
+}
+
+function drawSoon() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(draw);
+}
+
+const stream = new Stream({
+  now: () => performance.now(),
+  open: ({ message, failed }) => {
+    const source = new EventSource('/dashboard/stream');
+    source.addEventListener('message', ({ data }) => message(String(data)));
+    source.addEventListener('error', () => failed(source.readyState === EventSource.CLOSED));
+    return source;
+  },
+  heard: (message) => {
+    const update = /** @type {Update} */ (message);
+    if (update.reset) api.forgetAbilities();
+    const news = store.apply(update);
+    heardAt = performance.now();
+    heardOn = Date.now();
+    colours.seat(update.snapshot.replicas.map(({ name }) => name));
+    api.needsToken = update.snapshot.needs_token;
+    announcer.tell(news);
+    void followRing();
+    drawSoon();
+  },
+});
+
+function tick() {
+  stream.tick();
+  header.freshness({ news: stream.news, ageMs: stream.ageMs, asOf: heardOn, snapshot: store.snapshot });
+}
+
+drawSoon();
+tick();
+setInterval(tick, TICK_MS);
