@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'bun:test';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createRegistry } from '../../src/metrics/registry.ts';
 import { Built, busy } from './built.ts';
 import { ALERTS, ALERT_TESTS } from './expressions.ts';
 import { promtool } from './prometheus.ts';
+import { scrapeConfig } from './readme.ts';
 
 function hostile(): Built {
   const built = new Built('a"b', 'a\\b', 'a\nb', 'é☃', '}');
@@ -29,6 +33,20 @@ describe('promtool', () => {
     const { status, said } = await promtool(['check', 'rules', '--lint-fatal', ALERTS]);
     expect(said).toContain('SUCCESS');
     expect(status).toBe(0);
+  });
+
+  test('takes the configuration that the README has, beside the rules', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'prometheus-'));
+    try {
+      const config = join(folder, 'prometheus.yml');
+      await Bun.write(config, await scrapeConfig());
+      await copyFile(ALERTS, join(folder, 'alerts.yml'));
+      const { status, said } = await promtool(['check', 'config', '--lint-fatal', config]);
+      expect(said).toContain('1 rule files found');
+      expect(status).toBe(0);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('sees each alert fire when it should, and not otherwise', async () => {

@@ -115,6 +115,7 @@ describe('a real Prometheus that scrapes a real Ringmaster', () => {
     for (const what of ['duplicate_timestamp', 'out_of_order', 'out_of_bounds'])
       expect(own).toContain(`prometheus_target_scrapes_sample_${what}_total 0\n`);
     const said = await prometheus.end();
-    expect(said).not.toMatch(/level=(?:warn|error)/);
+    const complaints = said.split('\n').filter((line) => /level=(?:warn|error)/.test(line));
+    expect(complaints.filter((line) => !line.includes('Received SIGTERM'))).toEqual([]);
   });
 });
