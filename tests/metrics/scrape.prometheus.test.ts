@@ -39,6 +39,7 @@ describe('a real Prometheus that scrapes a real Ringmaster', () => {
       expect(activeTargets.map(({ health, lastError }) => [health, lastError])).toEqual([['up', '']]);
       expect(await valueOf('ringmaster_ring_replicas_ready')).toBe(2);
       expect(await valueOf('ringmaster_build_info{runtime="process"}')).toBe(1);
+      expect(await valueOf('ringmaster_client_connections_max')).toBeGreaterThan(0);
     },
     PATIENCE_MS,
   );

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { descriptorLimit, descriptorShares } from '../../../../src/traffic/relay/descriptors.ts';
+import { clientsMax, descriptorLimit, descriptorShares } from '../../../../src/traffic/relay/descriptors.ts';
 
 describe('descriptors', () => {
   test.each([
@@ -12,6 +12,13 @@ describe('descriptors', () => {
     [1024, 10, 10, 758],
   ])('of %d, where %d clients are wanted: %d and %d', (limit, wanted, clientsMax, upstreamsMax) => {
     expect(descriptorShares(limit, wanted)).toEqual({ clientsMax, upstreamsMax });
+  });
+
+  test('each worker has as many clients as one alone, and no port has none', () => {
+    const alone = clientsMax({ trafficPort: 0, workers: 1, connectionsMax: 20 });
+    expect(alone).toBe(20);
+    expect(clientsMax({ trafficPort: 0, workers: 3, connectionsMax: 20 })).toBe(60);
+    expect(clientsMax({ trafficPort: undefined, workers: 1, connectionsMax: 20 })).toBeUndefined();
   });
 
   test('the limit is the one that a shell sets', () => {
