@@ -50,6 +50,14 @@ const SUITES: readonly Suite[] = [
       );
     },
   },
+  {
+    name: 'Prometheus',
+    suffix: '.prometheus.test.ts',
+    missing: () => {
+      const missing = ['prometheus', 'promtool'].filter((program) => Bun.which(program) === null);
+      return Promise.resolve(missing.length === 0 ? undefined : `no ${missing.join(' and no ')} in PATH`);
+    },
+  },
   { name: 'a network of its own', suffix: '.network.test.ts', missing: namespacesMissing },
   { name: 'containers', suffix: '.docker.test.ts', missing: engineMissing, waits: true },
   {

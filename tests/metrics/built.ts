@@ -7,7 +7,7 @@ import { Ring } from '../../src/ring/ring.ts';
 import { EngineMeter } from '../../src/runtime/meter.ts';
 import type { ClientCounts } from '../../src/traffic/clients.ts';
 import { LoopDelay } from '../../src/traffic/loop-delay.ts';
-import { Tally } from '../../src/traffic/tally.ts';
+import { NOBODY, Tally } from '../../src/traffic/tally.ts';
 
 /** A source of which a test sets each part by hand. */
 export class Built implements MetricsSource {
@@ -75,4 +75,26 @@ export function replica(name: string, more: Partial<ReplicaView> = {}): ReplicaV
     askedAtMs: undefined,
     ...more,
   };
+}
+
+/** Something of everything. */
+export function busy(): Built {
+  const built = new Built('a', 'b');
+  const { tallies, fleet, engine, main } = built;
+  tallies.traffic.of('a').answered(200, 3);
+  tallies.traffic.of('a').answered(502, 700);
+  tallies.traffic.of('b').retried();
+  tallies.traffic.of('b').failedOver();
+  tallies.traffic.of('b').brokeOff(200);
+  tallies.control.of('a').answered(404, 1);
+  tallies.control.of(NOBODY).answered(503, 0.1);
+  fleet.views.push(replica('c', { state: 'waiting', restarts: 3, missed: 2, inFlight: 7 }));
+  fleet.journal.record('a', 'joined', '');
+  fleet.journal.record('', 'engine away', '');
+  engine.calls.list.took[1] = 5;
+  engine.calls.list.sumS = 0.04;
+  engine.calls.list.failed = 1;
+  main.late(0.5);
+  main.late(1500);
+  return built;
 }

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'bun:test';
 import { createRegistry } from '../../src/metrics/registry.ts';
 import { sourceAround } from '../../src/metrics/source.ts';
 import { latencyBoundMs, latencyBucket } from '../../src/traffic/latency.ts';
-import { DEPARTED_MAX, NOBODY } from '../../src/traffic/tally.ts';
-import { Built, replica } from './built.ts';
+import { DEPARTED_MAX } from '../../src/traffic/tally.ts';
+import { Built, busy, replica } from './built.ts';
 import { readExposition, type FamilyText, type Line } from './exposition.ts';
 
 /** 63 statuses that Node knows, 499, and ten classes. */
@@ -22,28 +22,6 @@ async function linesOf(source: Built, name: string): Promise<string[]> {
 function textOf({ labels, value }: Line): string {
   const pairs = Object.entries(labels).map(([label, text]) => `${label}=${text}`);
   return [...pairs.sort(), value].join(' ');
-}
-
-/** Something of everything. */
-function busy(): Built {
-  const built = new Built('a', 'b');
-  const { tallies, fleet, engine, main } = built;
-  tallies.traffic.of('a').answered(200, 3);
-  tallies.traffic.of('a').answered(502, 700);
-  tallies.traffic.of('b').retried();
-  tallies.traffic.of('b').failedOver();
-  tallies.traffic.of('b').brokeOff(200);
-  tallies.control.of('a').answered(404, 1);
-  tallies.control.of(NOBODY).answered(503, 0.1);
-  fleet.views.push(replica('c', { state: 'waiting', restarts: 3, missed: 2, inFlight: 7 }));
-  fleet.journal.record('a', 'joined', '');
-  fleet.journal.record('', 'engine away', '');
-  engine.calls.list.took[1] = 5;
-  engine.calls.list.sumS = 0.04;
-  engine.calls.list.failed = 1;
-  main.late(0.5);
-  main.late(1500);
-  return built;
 }
 
 describe('each metric', () => {
