@@ -200,7 +200,9 @@ export class Cards {
     setText(
       this.#count,
       shown.length === replicas.length
-        ? `${count(replicas.length)} in joining order`
+        ? replicas.length === 0
+          ? ''
+          : `${count(replicas.length)} in joining order`
         : `${count(shown.length)} of ${count(replicas.length)}`,
     );
     setHidden(this.#list, shown.length === 0);

@@ -193,7 +193,7 @@ class Chart {
           size: this.#last ? 26 : 0,
           values: (_u, splits) => splits.map((s) => (this.#last ? clock(s * 1000).slice(0, 5) : '')),
           space: 70,
-          incrs: [30, 60, 120, 180, 300],
+          incrs: [60, 120, 180, 300],
         },
         {
           ...axis,

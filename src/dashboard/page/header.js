@@ -110,6 +110,7 @@ export class Header {
     setText(this.#chipText, chipText({ news: shown, ageMs, asOf, ready }));
     setIcon(this.#chipIcon, CHIP_ICONS[shown]);
     setAttribute(this.#chip, 'data-news', shown);
+    setAttribute(this.#chip, 'data-none', shown === 'live' && ready === 0 ? '' : null);
     setAttribute(document.body, 'data-news', shown);
     const old = (news === 'stale' || news === 'lost') && ageMs > OLD_AFTER_MS;
     setAttribute(document.body, 'data-old', old ? '' : null);

@@ -12,6 +12,8 @@ import { inkOn } from './colours.js';
 const CHANGE_MS = 700;
 const TURN = 2 * Math.PI;
 const LABEL_CHARACTERS = 14;
+const LABEL_PX = 12.5;
+const LABEL_MIN_PX = 9;
 const NAMED_OFF = 6;
 
 /** Cells per device pixel of the circle: enough that none is wider than what the screen can show. */
@@ -390,27 +392,35 @@ export class RingView {
     const shares = new Map(this.#snapshot?.replicas.map(({ name, share }) => [name, share]));
     context.textAlign = 'center';
     context.textBaseline = 'middle';
-    for (const { name, from, to } of sectors) {
-      if (lit !== null && lit !== name && sectors.some((one) => one.name === lit)) continue;
+    const labels = sectors.map(({ name, from, to }) => {
       const angle = (from + to) / 2;
-      const [x, y] = [Math.cos(angle) * middle, Math.sin(angle) * middle];
       const [title, share] = [short(name, LABEL_CHARACTERS), percent(shares.get(name))];
+      context.font = font(LABEL_PX, 600);
+      const width = Math.max(context.measureText(title).width, context.measureText(share).width) + 6;
+      const [x, y] = [Math.cos(angle) * middle, Math.sin(angle) * middle];
+      const upright = fits({ x, y, width, height: LABEL_PX * 2.5 }, { from, to, inner, outer });
+      return { name, title, share, angle, x, y, upright, along: (to - from) * inner };
+    });
+    // All in one way: upright where each has room for it, else along the radius.
+    const upright = labels.every((label) => label.upright);
+    for (const { name, title, share, angle, x, y, along } of labels) {
+      if (lit !== null && lit !== name && sectors.some((one) => one.name === lit)) continue;
       context.fillStyle = inkOn(now(this.#colours.of(name)));
-      for (const [px, both] of /** @type {const} */ ([
-        [13, true],
-        [11.5, true],
-        [11, false],
-      ])) {
-        context.font = font(px, 600);
-        const width =
-          Math.max(context.measureText(title).width, both ? context.measureText(share).width : 0) + 6;
-        const room = { x, y, width, height: both ? px * 2.5 : px * 1.3 };
-        if (!fits(room, { from, to, inner, outer })) continue;
-        context.fillText(title, x, both ? y - px * 0.6 : y);
-        context.font = font(px - 0.5, 400);
-        if (both) context.fillText(share, x, y + px * 0.65);
-        break;
+      if (upright) {
+        context.font = font(LABEL_PX, 600);
+        context.fillText(title, x, y - LABEL_PX * 0.6);
+        context.font = font(LABEL_PX);
+        context.fillText(share, x, y + LABEL_PX * 0.65);
+        continue;
       }
+      const px = Math.min(LABEL_PX - 1, along - 3);
+      context.font = font(px, 600);
+      if (px < LABEL_MIN_PX || context.measureText(title).width > outer - inner) continue;
+      context.save();
+      context.translate(x, y);
+      context.rotate(Math.cos(angle) < 0 ? angle + Math.PI : angle);
+      context.fillText(title, 0, 0.5);
+      context.restore();
     }
   }
 
