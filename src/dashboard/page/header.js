@@ -114,6 +114,12 @@ export class Header {
     setAttribute(document.body, 'data-news', shown);
     const old = (news === 'stale' || news === 'lost') && ageMs > OLD_AFTER_MS;
     setAttribute(document.body, 'data-old', old ? '' : null);
+    const all = snapshot?.replicas.length ?? 0;
+    const title =
+      news === 'live'
+        ? `${ready} of ${all} ready`
+        : { connecting: 'connecting', starting: 'starting', stale: 'stale', lost: 'connection lost' }[news];
+    if (document.title !== `Ringmaster: ${title}`) document.title = `Ringmaster: ${title}`;
     this.#warn(snapshot, old ? asOf : null);
   }
 

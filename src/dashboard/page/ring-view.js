@@ -56,6 +56,8 @@ export class RingView {
   #band = null;
   /** @type {HTMLCanvasElement | null} */
   #oldBand = null;
+  /** The arcs of who is looked at. @type {{ name: string, band: HTMLCanvasElement } | null} */
+  #litBand = null;
   /** @type {number | null} */
   #key = null;
   /** @type {string | null} */
@@ -67,11 +69,11 @@ export class RingView {
     this.#spotlight = spotlight;
     spotlight.listen(() => this.#draw());
     onScheme(() => {
-      this.#band = null;
+      this.#band = this.#litBand = null;
       this.#draw();
     });
     new ResizeObserver(() => {
-      this.#band = this.#oldBand = null;
+      this.#band = this.#oldBand = this.#litBand = null;
       this.#draw();
     }).observe(this.#canvas);
     this.#canvas.addEventListener('pointermove', (event) => this.#point(event.offsetX, event.offsetY));
@@ -111,7 +113,7 @@ export class RingView {
   setMap(map) {
     this.#map = map;
     this.#oldBand = this.#band;
-    this.#band = null;
+    this.#band = this.#litBand = null;
     this.#changed();
   }
 
@@ -251,14 +253,10 @@ export class RingView {
       if (shown) context.globalAlpha *= 0.16;
       context.drawImage(this.#band, -size / 2, -size / 2, size, size);
       context.globalAlpha = 1;
-      if (shown)
-        context.drawImage(
-          this.#makeBand(this.#map, size, ratio, radii, lit),
-          -size / 2,
-          -size / 2,
-          size,
-          size,
-        );
+      if (!shown) this.#litBand = null;
+      else if (this.#litBand?.name !== lit)
+        this.#litBand = { name: lit, band: this.#makeBand(this.#map, size, ratio, radii, lit) };
+      if (this.#litBand !== null) context.drawImage(this.#litBand.band, -size / 2, -size / 2, size, size);
     }
   }
 
@@ -398,28 +396,43 @@ export class RingView {
       context.font = font(LABEL_PX, 600);
       const width = Math.max(context.measureText(title).width, context.measureText(share).width) + 6;
       const [x, y] = [Math.cos(angle) * middle, Math.sin(angle) * middle];
-      const upright = fits({ x, y, width, height: LABEL_PX * 2.5 }, { from, to, inner, outer });
-      return { name, title, share, angle, x, y, upright, along: (to - from) * inner };
+      const height = LABEL_PX * 2.5;
+      const half = (to - from) / 2;
+      return {
+        name,
+        title,
+        share,
+        angle,
+        along: (to - from) * inner,
+        upright: fits({ x, y, width, height }, { from, to, inner, outer }),
+        across: fits(
+          { x: middle, y: 0, width: height, height: width },
+          { from: -half, to: half, inner, outer },
+        ),
+      };
     });
-    // All in one way: upright where each has room for it, else along the radius.
+    // All in one way: upright where each has room for it, else across the radius, else along it.
     const upright = labels.every((label) => label.upright);
-    for (const { name, title, share, angle, x, y, along } of labels) {
+    const across = labels.every((label) => label.across);
+    for (const { name, title, share, angle, along } of labels) {
       if (lit !== null && lit !== name && sectors.some((one) => one.name === lit)) continue;
       context.fillStyle = inkOn(now(this.#colours.of(name)));
-      if (upright) {
-        context.font = font(LABEL_PX, 600);
-        context.fillText(title, x, y - LABEL_PX * 0.6);
-        context.font = font(LABEL_PX);
-        context.fillText(share, x, y + LABEL_PX * 0.65);
-        continue;
-      }
-      const px = Math.min(LABEL_PX - 1, along - 3);
-      context.font = font(px, 600);
-      if (px < LABEL_MIN_PX || context.measureText(title).width > outer - inner) continue;
       context.save();
-      context.translate(x, y);
-      context.rotate(Math.cos(angle) < 0 ? angle + Math.PI : angle);
-      context.fillText(title, 0, 0.5);
+      context.translate(Math.cos(angle) * middle, Math.sin(angle) * middle);
+      if (upright || across) {
+        // Never upside down.
+        if (!upright) context.rotate(Math.sin(angle) > 0 ? angle - TURN / 4 : angle + TURN / 4);
+        context.font = font(LABEL_PX, 600);
+        context.fillText(title, 0, -LABEL_PX * 0.6);
+        context.font = font(LABEL_PX);
+        context.fillText(share, 0, LABEL_PX * 0.65);
+      } else {
+        const px = Math.min(LABEL_PX - 1, along - 3);
+        context.font = font(px, 600);
+        context.rotate(Math.cos(angle) < 0 ? angle + Math.PI : angle);
+        if (px >= LABEL_MIN_PX && context.measureText(title).width <= outer - inner)
+          context.fillText(title, 0, 0.5);
+      }
       context.restore();
     }
   }
