@@ -51,6 +51,7 @@ export class RingView {
   /** @type {Sector[]} */
   #before = [];
   #changedAt = -Infinity;
+  #bandChangedAt = -Infinity;
   #frame = 0;
   /** The band as it is drawn, and as it was: too many arcs to draw them in each frame. @type {HTMLCanvasElement | null} */
   #band = null;
@@ -114,7 +115,9 @@ export class RingView {
     this.#map = map;
     this.#oldBand = this.#band;
     this.#band = this.#litBand = null;
-    this.#changed();
+    // A clock of its own: the map comes before or after the shares that go with it.
+    this.#bandChangedAt = isStill() ? -Infinity : performance.now();
+    this.#draw();
   }
 
   /** @param {number | null} position of the key that is asked for @param {string | null} owner */
@@ -131,6 +134,10 @@ export class RingView {
 
   get #progress() {
     return Math.min(1, (performance.now() - this.#changedAt) / CHANGE_MS);
+  }
+
+  get #bandProgress() {
+    return Math.min(1, (performance.now() - this.#bandChangedAt) / CHANGE_MS);
   }
 
   #current() {
@@ -184,7 +191,7 @@ export class RingView {
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
       this.#paint();
-      if (this.#progress < 1) this.#draw();
+      if (Math.min(this.#progress, this.#bandProgress) < 1) this.#draw();
     });
   }
 
@@ -197,8 +204,7 @@ export class RingView {
     const radii = this.#radii(size);
     context.translate(width / 2, height / 2);
     this.#paintScale(context, radii);
-    const progress = ease(this.#progress);
-    this.#paintBand(context, size, ratio, radii, progress);
+    this.#paintBand(context, size, ratio, radii, ease(this.#bandProgress));
     this.#paintSectors(context, radii);
     if (this.#key !== null) this.#paintKey(context, radii, this.#key);
   }
