@@ -35,13 +35,18 @@ export class Api {
   /** @type {string | null} */
   #token = null;
   #askToken;
+  #send;
   /** Whether this server makes plans; null: not known yet. @type {boolean | null} */
   #plans = null;
   needsToken = false;
 
-  /** @param {(again: boolean) => Promise<string | null>} askToken `again`: the last one was not accepted; null: closed */
-  constructor(askToken) {
+  /**
+   * @param {(again: boolean) => Promise<string | null>} askToken `again`: the last one was not accepted; null: closed
+   * @param {(path: string, init: RequestInit) => Promise<Response>} [send]
+   */
+  constructor(askToken, send = (path, init) => fetch(path, init)) {
     this.#askToken = askToken;
+    this.#send = send;
   }
 
   /** Another Ringmaster may be there now, with other abilities. */
@@ -133,16 +138,19 @@ export class Api {
 
   /** @param {string} method @param {string} path @param {object} body */
   async #change(method, path, body) {
+    // A token that was not accepted, or that was not known to be needed.
     let again = false;
+    let tried = false;
     for (;;) {
       if (this.#token === null && (this.needsToken || again)) {
-        this.#token = await this.#askToken(again && this.needsToken);
+        this.#token = await this.#askToken(tried);
         if (this.#token === null) throw new NotAllowed();
       }
       try {
         return await this.#call(path, this.#request(method, body));
       } catch (error) {
         if (!(error instanceof Refused) || error.status !== 401) throw error;
+        tried = this.#token !== null;
         this.#token = null;
         again = true;
       }
@@ -153,7 +161,7 @@ export class Api {
   async #call(path, init) {
     let response;
     try {
-      response = await fetch(path, { ...init, cache: 'no-store' });
+      response = await this.#send(path, { ...init, cache: 'no-store' });
     } catch (error) {
       if (init.signal?.aborted === true) throw error;
       throw new Refused('Ringmaster does not answer.', 0);

@@ -123,8 +123,8 @@ class Card {
     setIcon(this.#stateIcon, state);
     const leaving = state === 'draining' ? `, ${count(replica.in_flight)} in flight` : '';
     setText(this.#stateText, `${STATE_WORDS[state] ?? state}${leaving}`);
-    const why = replica.why === '' ? '' : `${replica.why}, `;
-    setText(this.#why, `${why}for ${duration(now - replica.since)}`);
+    const why = replica.why === '' ? '' : `${replica.why} · `;
+    setText(this.#why, `${why}${duration(now - replica.since)} ago`);
     const alarms = [
       replica.silent_ms >= SILENT_FROM_MS ? `no answer for ${silence(replica.silent_ms)}` : '',
       replica.missed > 0 ? `${counted(replica.missed, 'heartbeat')} missed` : '',
@@ -200,7 +200,9 @@ export class Cards {
     setText(
       this.#count,
       shown.length === replicas.length
-        ? `${count(replicas.length)} in joining order`
+        ? replicas.length === 0
+          ? ''
+          : `${count(replicas.length)} in joining order`
         : `${count(shown.length)} of ${count(replicas.length)}`,
     );
     setHidden(this.#list, shown.length === 0);

@@ -16,6 +16,12 @@ const STACKED_MAX = 12;
 const LAYER = 0.6;
 const WASH = 0.12;
 
+/** At its right end, as a part of its width, a chart has no room for a label. */
+const LABEL_ROOM = 0.03;
+
+/** How long a time a chart shows, in s. @param {uPlot} u */
+const span = (u) => (u.scales['x']?.max ?? 0) - (u.scales['x']?.min ?? 0);
+
 /** One cursor for all charts. */
 const SYNC = 'traffic';
 
@@ -191,9 +197,14 @@ class Chart {
           ...axis,
           show: true,
           size: this.#last ? 26 : 0,
-          values: (_u, splits) => splits.map((s) => (this.#last ? clock(s * 1000).slice(0, 5) : '')),
+          values: (u, splits) =>
+            splits.map((s) =>
+              this.#last && s < (u.scales['x']?.max ?? 0) - LABEL_ROOM * span(u)
+                ? clock(s * 1000).slice(0, 5)
+                : '',
+            ),
           space: 70,
-          incrs: [30, 60, 120, 180, 300],
+          incrs: [60, 120, 180, 300],
         },
         {
           ...axis,
@@ -331,6 +342,6 @@ export class Charts {
     const said = moment === null ? 'now' : clock(moment * 1000);
     setAttribute(this.#scrub, 'aria-valuetext', said);
     setText(this.#scrubAt, said);
-    this.#charts[0]?.moveTo(moment);
+    for (const chart of this.#charts) chart.moveTo(moment);
   }
 }

@@ -19,7 +19,7 @@ const FIRST = [
 ];
 
 /** What is lighter on dark paper, and by how much: same hue, so that a replica is recognised in both schemes. */
-const DARK_LIFT = 0.15;
+const DARK_LIFT = 0.1;
 
 /** Degrees that divide a circle most evenly, whatever their number. */
 const GOLDEN_ANGLE = 137.508;

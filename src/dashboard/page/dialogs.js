@@ -1,5 +1,5 @@
 // @ts-check
-import { NotAllowed, wordsOf } from './api.js';
+import { NotAllowed, Refused, wordsOf } from './api.js';
 import { count, counted, list, percent } from './format.js';
 import { changes, sentence } from './plan.js';
 import { debounced, make, need, setHidden, setText, tint } from './dom.js';
@@ -85,7 +85,10 @@ class Preview {
         this.#write(plan, which);
       }
     } catch (error) {
-      if (!asking.signal.aborted) this.#element.replaceChildren(this.#note(wordsOf(error)));
+      if (asking.signal.aborted) return;
+      // Who has not told the token yet is asked for it when it counts.
+      const unasked = error instanceof Refused && error.status === 401;
+      this.#element.replaceChildren(...(unasked ? [] : [this.#note(wordsOf(error))]));
     }
   }
 
