@@ -1,8 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
-import type { Snapshot } from '../../src/dashboard/snapshot.ts';
-import { eventually, freePort, spawnRingmaster, type Environment, type Spawned } from '../spawned.ts';
+import { readFileSync } from 'node:fs';
+import { treeOf } from '../bench/usage.ts';
+import { freePort, spawnRingmaster, type Environment, type Spawned } from '../spawned.ts';
 import { Onlooker } from './onlooker.ts';
-import { OpenPage } from './pages.ts';
+import { Link } from './link.ts';
 
 const PATIENCE_MS = 120_000;
 setDefaultTimeout(PATIENCE_MS);
@@ -47,17 +48,12 @@ class Scene implements AsyncDisposable {
   }
 }
 
-async function snapshotOf(url: string): Promise<Snapshot> {
-  await using page = await OpenPage.open(url);
-  return page.until(() => true);
-}
-
-/** The process that a replica of RUNTIME=process is: who listens at its address. */
-async function pidOf(url: string, name: string): Promise<number> {
-  const { replicas } = await snapshotOf(url);
-  const address = replicas.find((one) => one.name === name)?.address ?? '';
-  const { stdout } = Bun.spawnSync(['ss', '-Hltnp', `sport = :${address.split(':')[1]}`]);
-  return Number(/pid=(\d+)/.exec(stdout.toString())?.[1]);
+/** The process that a replica of RUNTIME=process is. */
+function pidOf(ringmaster: Spawned, name: string): number {
+  const environ = (pid: number): string[] => readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  const pid = treeOf(ringmaster.pid).find((one) => environ(one).includes(`SERVER_ID=${name}`));
+  if (pid === undefined) throw new Error(`${name} has no process`);
+  return pid;
 }
 
 describe('the page shows', () => {
@@ -213,7 +209,7 @@ describe('a change', () => {
       .waitFor();
     await onlooker.by('add-submit').click();
     await onlooker.cards(4);
-    await onlooker.by('toast').filter({ hasText: 'by-button' }).waitFor();
+    await onlooker.by('toast').filter({ hasText: '1 replica added' }).waitFor();
     await onlooker.picture('added');
     await onlooker.card('by-button').locator('[data-test=drain]').click();
     await onlooker.by('remove-preview').filter({ hasText: '% of keys will move' }).waitFor();
@@ -244,25 +240,15 @@ describe('a change', () => {
     onlooker.expectLosses();
     await onlooker.cards(3);
     await onlooker.by('open-add').click();
-    await onlooker.by('token-field').or(onlooker.by('add-submit')).first().waitFor();
-    if (!(await onlooker.by('token-field').isVisible())) await onlooker.by('add-submit').click();
+    await onlooker.by('add-submit').click();
     await onlooker.by('token-field').fill('not-the-token');
     await onlooker.by('token-submit').click();
-    await eventually(async () => {
-      if (await onlooker.by('token-field').isVisible()) return true;
-      if (await onlooker.by('add-submit').isVisible()) await onlooker.by('add-submit').click();
-      return false;
-    });
+    await onlooker.by('token-error').filter({ hasText: /token/i }).waitFor();
     expect(await onlooker.violations()).toEqual([]);
     await onlooker.picture('token');
     await onlooker.by('token-field').fill(TOKEN);
     await onlooker.by('token-submit').click();
-    await eventually(async () => {
-      if ((await onlooker.page.locator('[data-test=card]').count()) === 4) return true;
-      if (await onlooker.by('add-submit').isEnabled({ timeout: 100 }))
-        await onlooker.by('add-submit').click();
-      return false;
-    });
+    await onlooker.cards(4);
     const kept = await onlooker.page.evaluate(() =>
       JSON.stringify([{ ...localStorage }, { ...sessionStorage }]),
     );
@@ -276,7 +262,7 @@ describe('what breaks behind its back', () => {
     const { onlooker, ringmaster } = scene;
     await onlooker.cards(3);
     const states = await onlooker.noteStates('server-2');
-    process.kill(await pidOf(ringmaster.url, 'server-2'), 'SIGKILL');
+    process.kill(pidOf(ringmaster, 'server-2'), 'SIGKILL');
     await onlooker.page.locator('[data-test=event][data-what=died]').waitFor();
     await onlooker.page.locator('[data-test=event][data-what=healed]').waitFor();
     await onlooker.cards(3);
@@ -300,7 +286,7 @@ describe('what breaks behind its back', () => {
     await using scene = await Scene.open({ HEARTBEAT_FAILURES: '100' });
     const { onlooker, ringmaster } = scene;
     await onlooker.cards(3);
-    const pid = await pidOf(ringmaster.url, 'server-1');
+    const pid = pidOf(ringmaster, 'server-1');
     process.kill(pid, 'SIGSTOP');
     await onlooker
       .card('server-1')
@@ -317,20 +303,24 @@ describe('what breaks behind its back', () => {
 
   test('the network: the page says so, and catches up when it is back', async () => {
     await using scene = await Scene.open();
-    const { onlooker } = scene;
+    using link = new Link(scene.ringmaster.url);
+    await using onlooker = await Onlooker.open(link.url);
     onlooker.expectLosses();
     await onlooker.cards(3);
+    link.cut();
     await onlooker.browser.context.setOffline(true);
-    await onlooker.page.locator('body[data-news=lost], body[data-news=stale]').waitFor();
+    await onlooker.news('lost');
     await scene.change('POST', '/add', { n: 1, hostnames: ['meanwhile'] });
     expect(await onlooker.card('meanwhile').count()).toBe(0);
     await onlooker.page.locator('body[data-old]').waitFor();
     expect(await onlooker.violations()).toEqual([]);
     await onlooker.picture('lost');
     await onlooker.browser.context.setOffline(false);
+    link.mend();
     await onlooker.news('live');
     await onlooker.cards(4);
     await onlooker.by('timeline').filter({ hasText: 'meanwhile' }).waitFor();
+    expect(onlooker.complaints).toEqual({ errors: [], outside: [] });
   });
 
   test('Ringmaster that stands still: what is shown is called stale', async () => {

@@ -1,7 +1,7 @@
 // @ts-check
 
 /** Without news for this long, what is shown is stale: a message comes at least once a second. */
-export const STALE_AFTER_MS = 1500;
+export const STALE_AFTER_MS = 1000;
 
 /** Without news for this long, nothing that is shown should be taken for now. */
 export const OLD_AFTER_MS = 3000;
