@@ -53,14 +53,16 @@ export class TokenDialog {
 class Preview {
   #element;
   #colours;
+  #api;
   /** @type {AbortController | null} */
   #asking = null;
   /** Names that the plan is for; null where there is no plan. @type {readonly string[] | null} */
   names = null;
 
-  /** @param {HTMLElement} element @param {import('./colours.js').Colours} colours */
-  constructor(element, colours) {
+  /** @param {HTMLElement} element @param {import('./colours.js').Colours} colours @param {import('./api.js').Api} api */
+  constructor(element, colours, api) {
     this.#element = element;
+    this.#api = api;
     this.#colours = colours;
   }
 
@@ -76,6 +78,7 @@ class Preview {
     const asking = new AbortController();
     this.#asking = asking;
     this.names = null;
+    if (this.#api.locked) return this.#offerToken('', () => void this.show(make, which));
     try {
       const plan = await make(asking.signal);
       if (asking.signal.aborted) return;
@@ -86,10 +89,21 @@ class Preview {
       }
     } catch (error) {
       if (asking.signal.aborted) return;
-      // Who has not told the token yet is asked for it when it counts.
-      const unasked = error instanceof Refused && error.status === 401;
-      this.#element.replaceChildren(...(unasked ? [] : [this.#note(wordsOf(error))]));
+      if (error instanceof Refused && error.status === 401)
+        this.#offerToken('That token was not accepted.', () => void this.show(make, which));
+      else this.#element.replaceChildren(this.#note(wordsOf(error)));
     }
+  }
+
+  /** @param {string} said @param {() => void} then */
+  #offerToken(said, then) {
+    const button = make('button', { type: 'button', class: 'button', 'data-test': 'preview-token' }, [
+      'Give the token to see which keys move…',
+    ]);
+    button.addEventListener('click', () => {
+      void this.#api.unlock().then(() => (this.#api.locked ? undefined : then()));
+    });
+    this.#element.replaceChildren(...(said === '' ? [] : [this.#note(said)]), button);
   }
 
   /** @param {string} text */
@@ -220,7 +234,7 @@ export class AddDialog {
   /** @param {import('./api.js').Api} api @param {import('./colours.js').Colours} colours */
   constructor(api, colours) {
     this.#api = api;
-    this.#preview = new Preview(need('add-preview', HTMLElement), colours);
+    this.#preview = new Preview(need('add-preview', HTMLElement), colours, api);
     const typing = debounced(TYPING_MS, () => this.#plan());
     this.#n.addEventListener('input', () => typing.soon());
     this.#names.addEventListener('input', () => {
@@ -267,7 +281,7 @@ export class RemoveDialog {
   constructor(api, colours) {
     this.#api = api;
     this.#colours = colours;
-    this.#preview = new Preview(need('remove-preview', HTMLElement), colours);
+    this.#preview = new Preview(need('remove-preview', HTMLElement), colours, api);
     const typing = debounced(TYPING_MS, () => this.#plan());
     this.#n.addEventListener('input', () => typing.soon());
     for (const mode of [this.#newest, this.#picked]) mode.addEventListener('change', () => this.#switched());
