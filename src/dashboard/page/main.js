@@ -38,7 +38,7 @@ const lens = new LensView(colours);
 const shares = new Shares(colours, spotlight);
 const charts = new Charts(colours, spotlight);
 const timeline = new Timeline(colours);
-const addDialog = new AddDialog(api, colours);
+const addDialog = new AddDialog(api, colours, () => store.snapshot?.replicas.map(({ name }) => name) ?? []);
 const removeDialog = new RemoveDialog(api, colours);
 
 /** @type {import('./geometry.js').RingMap | null} */
