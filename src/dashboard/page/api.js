@@ -54,6 +54,16 @@ export class Api {
     this.#plans = null;
   }
 
+  /** Whether nothing is answered, not even what a change would do, before somebody tells the token. */
+  get locked() {
+    return this.needsToken && this.#token === null;
+  }
+
+  /** Asks for the token before it is needed. */
+  async unlock() {
+    this.#token ??= await this.#askToken(false);
+  }
+
   /** @param {string} path @param {AbortSignal} [signal] @returns {Promise<unknown>} */
   async get(path, signal) {
     return this.#call(path, signal === undefined ? {} : { signal });
@@ -109,7 +119,7 @@ export class Api {
     try {
       this.#plans = (await this.#plan('POST', '/plan', harmless, signal)) !== null;
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof Refused) || error.status === 401) throw error;
       // Another refusal may be for this change alone, or for this moment.
       if (error.status === 404 || error.status === 405) this.#plans = false;
     }
@@ -124,8 +134,13 @@ export class Api {
    * @returns {Promise<Plan | null>}
    */
   async #plan(method, path, body, signal) {
-    const answer = await this.#call(path, { ...this.#request(method, body), signal });
-    return isPlan(answer) ? answer : null;
+    try {
+      const answer = await this.#call(path, { ...this.#request(method, body), signal });
+      return isPlan(answer) ? answer : null;
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) this.#token = null;
+      throw error;
+    }
   }
 
   /** @param {string} method @param {object} body @returns {RequestInit & { headers: Record<string, string> }} */

@@ -22,6 +22,9 @@ const LABEL_ROOM = 0.03;
 /** How long a time a chart shows, in s. @param {uPlot} u */
 const span = (u) => (u.scales['x']?.max ?? 0) - (u.scales['x']?.min ?? 0);
 
+/** Steps of an axis that counts. */
+const WHOLE_STEPS = [1, 10, 100, 1000, 10_000].flatMap((step) => [step, 2 * step, 5 * step]);
+
 /** One cursor for all charts. */
 const SYNC = 'traffic';
 
@@ -41,6 +44,7 @@ const SYNC = 'traffic';
  * @property {string} unit
  * @property {number} height
  * @property {(value: number | null | undefined) => string} format
+ * @property {boolean} [whole] there are no halves of what it counts
  */
 
 /** @type {readonly Panel[]} */
@@ -48,7 +52,7 @@ const PANELS = [
   { id: 'requests', title: 'Requests', unit: 'per second', height: 200, format: rate },
   { id: 'latency', title: 'Latency', unit: 'p50 and p99', height: 140, format: latency },
   { id: 'errors', title: 'Errors', unit: 'per second', height: 100, format: rate },
-  { id: 'flight', title: 'In flight', unit: 'requests', height: 124, format: count },
+  { id: 'flight', title: 'In flight', unit: 'requests', height: 124, format: count, whole: true },
 ];
 
 /** One chart with its heading and its own legend, which says what the cursor is at. */
@@ -175,7 +179,7 @@ class Chart {
   /** @param {number} width @returns {uPlot.Options} */
   #options(width) {
     const [faint, line] = [inkOf('ink-3'), inkOf('line')];
-    const { format, height } = this.#panel;
+    const { format, height, whole = false } = this.#panel;
     const axis = { stroke: faint, font: font(11), ticks: { show: false }, grid: { stroke: line, width: 1 } };
     return {
       width,
@@ -212,6 +216,7 @@ class Chart {
           gap: 8,
           values: (_u, splits) => splits.map((value) => (value === 0 ? '0' : format(value))),
           space: 32,
+          ...(whole ? { incrs: WHOLE_STEPS } : {}),
         },
       ],
       series: [{}, ...this.#lines.map((one) => this.#series(one))],

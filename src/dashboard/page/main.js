@@ -38,7 +38,7 @@ const lens = new LensView(colours);
 const shares = new Shares(colours, spotlight);
 const charts = new Charts(colours, spotlight);
 const timeline = new Timeline(colours);
-const addDialog = new AddDialog(api, colours);
+const addDialog = new AddDialog(api, colours, () => store.snapshot?.replicas.map(({ name }) => name) ?? []);
 const removeDialog = new RemoveDialog(api, colours);
 
 /** @type {import('./geometry.js').RingMap | null} */
@@ -117,6 +117,7 @@ function draw() {
   drawing = false;
   const { snapshot } = store;
   const now = serverNow();
+  showFreshness();
   header.show(snapshot, now);
   if (snapshot === null) return;
   ring.show(snapshot);
@@ -154,9 +155,13 @@ const stream = new Stream({
   },
 });
 
+function showFreshness() {
+  header.freshness({ news: stream.news, ageMs: stream.ageMs, asOf: heardOn, snapshot: store.snapshot });
+}
+
 function tick() {
   stream.tick();
-  header.freshness({ news: stream.news, ageMs: stream.ageMs, asOf: heardOn, snapshot: store.snapshot });
+  showFreshness();
 }
 
 drawSoon();

@@ -69,10 +69,34 @@ describe('a preview', () => {
   });
 });
 
+describe('the token', () => {
+  test('opens a preview too, and is forgotten where it was the wrong one', async () => {
+    const { api, asked } = rig(
+      (_, init) =>
+        new Headers(init.headers).get('authorization') === 'Bearer right'
+          ? reply(200, PLAN)
+          : reply(401, null),
+      ['wrong', 'right'],
+    );
+    expect(api.locked).toBe(false);
+    api.needsToken = true;
+    expect(api.locked).toBe(true);
+    await api.unlock();
+    expect(api.locked).toBe(false);
+    await api
+      .planAdd(1, [], signal)
+      .catch((/** @type {Error} */ error) => expect(error.name).toBe('Refused'));
+    expect(api.locked).toBe(true);
+    await api.unlock();
+    expect(await api.planAdd(1, [], signal)).not.toBeNull();
+    expect(asked).toEqual([false, false]);
+  });
+});
+
 describe('a change', () => {
   test('is refused in the server’s own words', async () => {
     const { api } = rig(() => reply(409, { message: '<Error> A hostname is taken', status: 'failure' }));
-    expect(api.add(1, ['a'])).rejects.toThrow(/^A hostname is taken$/);
+    await expect(api.add(1, ['a'])).rejects.toThrow(/^A hostname is taken$/);
   });
 
   test('needs no token where none is asked for, and then sends none', async () => {
@@ -102,14 +126,14 @@ describe('a change', () => {
   test('is not made where the question for the token is closed', async () => {
     const { api, sent } = rig(() => reply(200, {}), [null]);
     api.needsToken = true;
-    expect(api.add(1, [])).rejects.toBeInstanceOf(NotAllowed);
+    await expect(api.add(1, [])).rejects.toBeInstanceOf(NotAllowed);
     expect(sent).toEqual([]);
   });
 
-  test('says so where nobody answers', () => {
+  test('says so where nobody answers', async () => {
     const { api } = rig(() => {
       throw new TypeError('fetch failed');
     });
-    expect(api.add(1, [])).rejects.toThrow('does not answer');
+    await expect(api.add(1, [])).rejects.toThrow('does not answer');
   });
 });
