@@ -126,6 +126,7 @@ class Preview {
 
   /** @param {Plan} plan @param {'add' | 'rm'} which */
   #write(plan, which) {
+    this.#colours.lend(plan.add ?? []);
     const rows = changes(plan);
     const shown = rows.length > ROWS_SHOWN + 1 ? rows.slice(0, ROWS_SHOWN) : rows;
     const names = plan[which];
@@ -269,7 +270,8 @@ export class AddDialog {
       const there = membersIn(await api.add(n, namesIn(this.#names.value)));
       const added = there.filter((name) => !before.has(name));
       this.#names.value = '';
-      return `${list(added, 4) || counted(n, 'replica')} added.${nowThere(there)}`;
+      const named = added.length > 0 ? `: ${list(added, 4)}` : '';
+      return `${counted(n, 'replica')} added${named}.${nowThere(there)}`;
     };
   }
 
