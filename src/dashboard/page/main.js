@@ -22,6 +22,9 @@ import { need } from './dom.js';
 /** How often the age of the news is looked at. */
 const TICK_MS = 250;
 
+/** A page that nobody sees goes on listening for so long: who looks at another for a moment comes back to what is live. */
+const HIDDEN_REST_MS = 30_000;
+
 /** A ring is not asked for more often than this. */
 const RING_EVERY_MS = 500;
 
@@ -163,6 +166,15 @@ function tick() {
   stream.tick();
   showFreshness();
 }
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let resting;
+
+document.addEventListener('visibilitychange', () => {
+  clearTimeout(resting);
+  if (document.hidden) resting = setTimeout(() => stream.rest(), HIDDEN_REST_MS);
+  else stream.wake();
+});
 
 drawSoon();
 tick();
