@@ -1,7 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { treeOf } from '../bench/usage.ts';
-import { freePort, spawnRingmaster, type Environment, type Spawned } from '../spawned.ts';
+import { eventually, freePort, spawnRingmaster, type Environment, type Spawned } from '../spawned.ts';
 import { Onlooker } from './onlooker.ts';
 import { Link } from './link.ts';
 
@@ -254,6 +256,29 @@ describe('a change', () => {
     );
     expect(kept).toBe('[{},{}]');
   });
+});
+
+test('a Ringmaster that is still starting shows the page, which says so', async () => {
+  const port = await freePort();
+  const go = join(mkdtempSync(join(tmpdir(), 'ringmaster-page-')), 'go');
+  const starting = spawnRingmaster({
+    RUNTIME: 'process',
+    PORT: String(port),
+    REPLICA_COMMAND: `sh -c 'until [ -e ${go} ]; do sleep 0.1; done; exec ${process.execPath} src/replica/main.ts'`,
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await eventually(() => fetch(`${url}/heartbeat`));
+  await using onlooker = await Onlooker.open(url);
+  onlooker.expectLosses();
+  await onlooker.news('starting');
+  expect(await onlooker.violations()).toEqual([]);
+  await onlooker.picture('starting');
+  writeFileSync(go, '');
+  await onlooker.news('live');
+  await onlooker.cards(3);
+  rmSync(dirname(go), { recursive: true });
+  await (await starting).end('SIGTERM');
+  expect(onlooker.complaints).toEqual({ errors: [], outside: [] });
 });
 
 describe('what breaks behind its back', () => {
