@@ -65,8 +65,12 @@ describe('a container that is broken behind Ringmaster’s back: the page is tol
 
   test('paused', async () => {
     const told = await toldUntil('back', async () => {
+      const from = page.updates.length;
       docker('pause', CONTAINER);
-      await page.until(({ replicas }) => replicas.find(({ name }) => name === NAME)?.state === 'ejected');
+      await page.until(
+        ({ replicas }) => replicas.find(({ name }) => name === NAME)?.state === 'ejected',
+        from,
+      );
       docker('unpause', CONTAINER);
     });
     expect(told[0]).toBe('ejected: paused');
