@@ -21,7 +21,7 @@ import {
 const FEW = 12;
 
 /** A heartbeat that is owed for this long is worth a word: it is asked for once a second. */
-const SILENT_FROM_MS = 600;
+const SILENT_FROM_MS = 400;
 
 const SPARK = { width: 120, height: 30, points: 120 };
 
