@@ -14,6 +14,8 @@ let page: OpenPage;
 beforeAll(async () => {
   ringmaster = await spawnRingmaster({ RUNTIME: 'docker', CLUSTER, CHAOS: '1' });
   page = await OpenPage.open(ringmaster.url);
+  // What it is told first is how it came about.
+  await page.until(() => true);
 }, 120_000);
 afterAll(async () => {
   await page?.[Symbol.asyncDispose]();
