@@ -15,7 +15,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   edge: ['app', 'config', 'log', 'preface', 'ringmaster'],
   gate: ['config', 'log', 'runtime'],
   announce: ['config', 'log', 'ringmaster', 'terminal'],
-  preface: ['api'],
+  preface: ['api', 'dashboard'],
   ringmaster: ['app', 'config', 'dashboard', 'fleet', 'log', 'metrics', 'port', 'runtime', 'traffic'],
   port: [],
   app: ['api', 'config', 'dashboard', 'docs', 'fleet', 'log', 'metrics', 'traffic'],

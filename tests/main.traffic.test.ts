@@ -254,7 +254,7 @@ describe('the exit', () => {
       expect(await other.end()).toBe('fin');
       other.close();
       // The fleet waits for nothing any more.
-      await eventually(() => ringmaster.output().split('"why":"left"').length > NAMES.length);
+      await eventually(() => ringmaster.output().split('"to":"gone"').length > NAMES.length);
       await turn();
       slow.resume();
       const reply = await slow.reply();

@@ -20,11 +20,16 @@ describe('before there is an app, and after it', () => {
     ['POST', 'http://h:1/heartbeat', { starting: undefined, serving: undefined, stopping: undefined }],
     ['GET', 'http://h:1/readyness', { starting: undefined, serving: undefined, stopping: undefined }],
     ['GET', 'http://h:1/x/ready', { starting: undefined, serving: undefined, stopping: undefined }],
-    ['GET', 'http://h:1/?/ready', { starting: undefined, serving: undefined, stopping: undefined }],
+    ['GET', 'http://h:1/x?/ready', { starting: undefined, serving: undefined, stopping: undefined }],
+    ['GET', 'http://h:1/dashboard/stream', { starting: STARTING, serving: undefined, stopping: undefined }],
+    ['GET', 'http://h:1/dashboard/x', { starting: STARTING, serving: undefined, stopping: undefined }],
+    ['GET', 'http://h:1/x/dashboard/x', { starting: undefined, serving: undefined, stopping: undefined }],
+    ['POST', 'http://h:1/', { starting: undefined, serving: undefined, stopping: undefined }],
     ['GET', 'http://h:1/home', { starting: undefined, serving: undefined, stopping: undefined }],
   ])('%s %s', async (method, url, said) => {
     for (const stage of ['starting', 'serving', 'stopping'] as const) {
-      const reply = preface({ method, url }, stage);
+      // Request knows no url without a host, which HTTP/1.0 has: only the fields are read.
+      const reply = preface({ method, url, headers: new Headers() } as Request, stage);
       expect(reply === undefined ? undefined : [reply.status, await reply.text()]).toEqual(
         said[stage] === undefined ? undefined : [...said[stage]],
       );
@@ -32,7 +37,14 @@ describe('before there is an app, and after it', () => {
   });
 
   test('who is not ready is told when to ask again', () => {
-    const reply = preface({ method: 'GET', url: 'http://h/ready' }, 'starting');
+    const reply = preface(new Request('http://h/ready'), 'starting');
     expect(reply?.headers.get('retry-after')).toBe('1');
+  });
+
+  test.each(['/', '/?x=1', '/dashboard/main.js'])('a browser has the page at once: %s', async (path) => {
+    const reply = preface(new Request(`http://h${path}`), 'starting');
+    expect(reply?.status).toBe(200);
+    expect(reply?.headers.get('content-security-policy')).toContain("default-src 'self'");
+    expect(preface(new Request(`http://h${path}`), 'serving')).toBeUndefined();
   });
 });

@@ -193,7 +193,7 @@ async function listen(stream: ReadableStream<Uint8Array>, said: string[]): Promi
 
 await mkdir(OUTPUT, { recursive: true });
 const wanted = process.argv.slice(2);
-const all = [...new Bun.Glob('tests/**/*.test.ts').scanSync(ROOT)]
+const all = [...new Bun.Glob('tests/**/*.test.{js,ts}').scanSync(ROOT)]
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
   .sort();
 const suffixes = SUITES.flatMap((suite) => suite.suffix ?? []);

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { MetricsSource } from '../metrics/source.ts';
 import { Look } from './look.ts';
-import { Page } from './page.ts';
+import { page } from './page.ts';
 import { POINTS_REPLICAS_MAX, pointsOf } from './points.ts';
 import { probe } from './probe.ts';
 import { Recorder, SAMPLE_MS } from './recorder.ts';
@@ -25,7 +25,6 @@ export interface DashboardOptions {
 /** The live page: its files, the stream that tells it what happens, and what it asks for besides. */
 export class Dashboard {
   readonly #options: DashboardOptions;
-  readonly #page = new Page();
   readonly #recorder: Recorder;
   readonly #look: Look;
   readonly #stream: Stream;
@@ -91,7 +90,7 @@ export class Dashboard {
   }
 
   #file(name: string, request: Request): Response {
-    const reply = this.#page.reply(name, request);
+    const reply = page.reply(name, request);
     if (reply === undefined) throw new Refusal(404, `There is no ${name}: the page is at /`);
     return reply;
   }

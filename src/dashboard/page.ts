@@ -49,6 +49,9 @@ export class Page {
   }
 }
 
+/** One for all: it never changes while Ringmaster runs. */
+export const page = new Page();
+
 function fileAt(name: string, url: URL): File {
   const content = new Uint8Array(readFileSync(url));
   const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`;

@@ -4,14 +4,16 @@ import type { EventSnapshot, Snapshot, Update } from './snapshot.ts';
 
 /** Pages that are told at once. */
 export const LISTENERS_MAX = 64;
-/** From one message to the next, in ms: four a second at most. */
-export const GAP_MIN_MS = 250;
+/** Messages in a second, at most. */
+export const MESSAGES_PER_S_MAX = 4;
+/** What happens within this time is told together, in ms. */
+const SETTLE_MS = 20;
 /**
- * And as a multiple of what the last one took to make, so that thousands of replicas do not keep Ringmaster from its
+ * From one message to the next, as a multiple of what the last one took to make, so that thousands of replicas do not keep Ringmaster from its
  * work; but no longer than that, or it would not be true any more.
  */
 const GAP_FACTOR = 10;
-const GAP_MAX_MS = 1000;
+const GAP_MAX_MS = 700;
 /** What nobody announces, such as requests in flight, is told after this at the latest, in ms. */
 export const QUIET_MS = 500;
 /** A page that has taken nothing for so long is given up, in ms. */
@@ -61,7 +63,8 @@ export class Stream {
   readonly #unlisten: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dueAtMs = Number.POSITIVE_INFINITY;
-  #toldAtMs = Number.NEGATIVE_INFINITY;
+  /** When the last MESSAGES_PER_S_MAX were told. */
+  readonly #toldAtMs: number[] = Array.from({ length: MESSAGES_PER_S_MAX }, () => Number.NEGATIVE_INFINITY);
   #tookMs = 0;
   #tookBeforeMs = 0;
   #closed = false;
@@ -109,9 +112,11 @@ export class Stream {
     });
   }
 
-  /** Something may have changed: it is told as soon as the last message is long enough ago. */
+  /** Something may have changed: it is told at once, unless there were too many messages just now. */
   wake(): void {
-    this.#tellAt(this.#toldAtMs + this.#gapMs(GAP_MIN_MS));
+    const [first = Number.NEGATIVE_INFINITY] = this.#toldAtMs;
+    const last = this.#toldAtMs.at(-1) ?? Number.NEGATIVE_INFINITY;
+    this.#tellAt(Math.max(this.#now() + SETTLE_MS, last + this.#gapMs(0), first + 1000));
   }
 
   /** Tells what happened last, and ends what is open. */
@@ -143,7 +148,8 @@ export class Stream {
   #tell(): void {
     this.#dueAtMs = Number.POSITIVE_INFINITY;
     const beganMs = this.#now();
-    this.#toldAtMs = beganMs;
+    this.#toldAtMs.push(beganMs);
+    this.#toldAtMs.shift();
     // Made once for all of them, and only where somebody takes it.
     let snapshot: string | undefined;
     for (const listener of this.#listeners) {

@@ -207,7 +207,7 @@ export class Supervisor {
 
   async #restart(member: Member, signal: AbortSignal): Promise<void> {
     const { clock, step, settle } = this.#options;
-    step(member, 'restarted', 'heal');
+    step(member, 'restarted', 'a new instance is started');
     try {
       await settle();
       if (signal.aborted) return;

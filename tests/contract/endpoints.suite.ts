@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { OpenPage } from '../dashboard/pages.ts';
 
 export interface Subject {
   readonly url: string;
@@ -113,6 +114,17 @@ export function endpointContract(
         disagreement_ms: 0,
       });
       expect(await json('GET', '/ring')).toEqual(before);
+    });
+
+    test('GET / is the page, which is told of the replicas by a stream', async () => {
+      const page = await call('GET', '/');
+      expect(page.headers.get('content-type')).toStartWith('text/html');
+      expect(page.text).toContain('<title>Ringmaster</title>');
+      await using open = await OpenPage.open(subject.url);
+      const { replicas } = await open.until(() => true);
+      expect(replicas.map(({ name, state }) => `${name} ${state}`)).toEqual(
+        ['server-1', 'server-2', 'server-3'].map((name) => `${name} ready`),
+      );
     });
 
     test('GET /metrics is what Prometheus reads', async () => {

@@ -23,9 +23,9 @@ export class OpenPage implements AsyncDisposable {
     return new OpenPage(await fetch(`${url}/dashboard/stream`, { headers }));
   }
 
-  /** Resolves with the first snapshot, told before or from now on, of which it holds. */
-  async until(holds: (snapshot: Snapshot, update: Update) => boolean): Promise<Snapshot> {
-    for (let seen = 0; ; seen++) {
+  /** Resolves with the first snapshot of which it holds: of those that were told already, from that one on, or will be. */
+  async until(holds: (snapshot: Snapshot, update: Update) => boolean, from = 0): Promise<Snapshot> {
+    for (let seen = from; ; seen++) {
       while (seen >= this.updates.length) {
         this.#heard = Promise.withResolvers<void>();
         await this.#heard.promise;

@@ -55,18 +55,21 @@ test('a fleet keeps a journal of all that happens to its replicas, with its caus
   const { journal } = rig.fleet;
   const since = (seq: number): string[] =>
     journal.since(seq).map(({ replica, what, why }) => `${replica} ${what}: ${why}`);
-  expect(since(0)).toEqual([1, 2, 3].map((i) => `server-${i} joined: joined`));
+  expect(since(0)).toEqual([1, 2, 3].map((i) => `server-${i} joined: is one of the first`));
   let before = journal.seq;
   rig.engine.kill('server-2');
   await rig.clock.advance(2000);
   expect(since(before)).toEqual([
     'server-2 died: its instance ended',
-    'server-2 restarting: heal',
-    'server-2 healed: healed',
+    'server-2 restarting: a new instance is started',
+    'server-2 healed: its new instance answers',
   ]);
   before = journal.seq;
   await rig.remove(1, 'server-2');
-  expect(since(before)).toEqual(['server-2 draining: leaves', 'server-2 left: left']);
+  expect(since(before)).toEqual([
+    'server-2 draining: is being removed',
+    'server-2 left: is drained and gone',
+  ]);
   before = journal.seq;
   rig.engine.gone = true;
   await rig.clock.advance(10_000);
@@ -86,5 +89,5 @@ test('those that are being added are seen before they are members, and tell sinc
   expect(rig.fleet.names()).not.toContain('a');
   await rig.clock.until(adding);
   expect(rig.fleet.everyone()).toHaveLength(4);
-  expect(rig.view('a')).toMatchObject({ state: 'ready', why: 'joined', missed: 0 });
+  expect(rig.view('a')).toMatchObject({ state: 'ready', why: 'was added', missed: 0 });
 });

@@ -7,6 +7,7 @@ import type { AccessLog } from '../../src/traffic/access-log.ts';
 import { Forwarder } from '../../src/traffic/forward.ts';
 import { send } from '../../src/traffic/upstream.ts';
 import { RawUpstream, type Answer } from './raw-upstream.ts';
+import { Tally } from '../../src/traffic/tally.ts';
 
 /** A lease that counts what is done with it. */
 export class CountedLease implements Lease {
@@ -81,6 +82,7 @@ export interface BalancerOptions {
  */
 export class Balancer implements AsyncDisposable {
   readonly leases: CountedLease[] = [];
+  readonly tally = new Tally();
   readonly #front: Bun.Server<undefined>;
 
   private constructor(
@@ -90,6 +92,7 @@ export class Balancer implements AsyncDisposable {
   ) {
     const forwarder = new Forwarder({
       send,
+      tally: this.tally,
       accessLog,
       config: parseConfig({
         HASH_KEY: hashKey,

@@ -35,18 +35,33 @@ export class Api {
   /** @type {string | null} */
   #token = null;
   #askToken;
+  #send;
   /** Whether this server makes plans; null: not known yet. @type {boolean | null} */
   #plans = null;
   needsToken = false;
 
-  /** @param {(again: boolean) => Promise<string | null>} askToken `again`: the last one was not accepted; null: closed */
-  constructor(askToken) {
+  /**
+   * @param {(again: boolean) => Promise<string | null>} askToken `again`: the last one was not accepted; null: closed
+   * @param {(path: string, init: RequestInit) => Promise<Response>} [send]
+   */
+  constructor(askToken, send = (path, init) => fetch(path, init)) {
     this.#askToken = askToken;
+    this.#send = send;
   }
 
   /** Another Ringmaster may be there now, with other abilities. */
   forgetAbilities() {
     this.#plans = null;
+  }
+
+  /** Whether nothing is answered, not even what a change would do, before somebody tells the token. */
+  get locked() {
+    return this.needsToken && this.#token === null;
+  }
+
+  /** Asks for the token before it is needed. */
+  async unlock() {
+    this.#token ??= await this.#askToken(false);
   }
 
   /** @param {string} path @param {AbortSignal} [signal] @returns {Promise<unknown>} */
@@ -104,7 +119,7 @@ export class Api {
     try {
       this.#plans = (await this.#plan('POST', '/plan', harmless, signal)) !== null;
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof Refused) || error.status === 401) throw error;
       // Another refusal may be for this change alone, or for this moment.
       if (error.status === 404 || error.status === 405) this.#plans = false;
     }
@@ -119,8 +134,13 @@ export class Api {
    * @returns {Promise<Plan | null>}
    */
   async #plan(method, path, body, signal) {
-    const answer = await this.#call(path, { ...this.#request(method, body), signal });
-    return isPlan(answer) ? answer : null;
+    try {
+      const answer = await this.#call(path, { ...this.#request(method, body), signal });
+      return isPlan(answer) ? answer : null;
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) this.#token = null;
+      throw error;
+    }
   }
 
   /** @param {string} method @param {object} body @returns {RequestInit & { headers: Record<string, string> }} */
@@ -133,16 +153,19 @@ export class Api {
 
   /** @param {string} method @param {string} path @param {object} body */
   async #change(method, path, body) {
+    // A token that was not accepted, or that was not known to be needed.
     let again = false;
+    let tried = false;
     for (;;) {
       if (this.#token === null && (this.needsToken || again)) {
-        this.#token = await this.#askToken(again && this.needsToken);
+        this.#token = await this.#askToken(tried);
         if (this.#token === null) throw new NotAllowed();
       }
       try {
         return await this.#call(path, this.#request(method, body));
       } catch (error) {
         if (!(error instanceof Refused) || error.status !== 401) throw error;
+        tried = this.#token !== null;
         this.#token = null;
         again = true;
       }
@@ -153,7 +176,7 @@ export class Api {
   async #call(path, init) {
     let response;
     try {
-      response = await fetch(path, { ...init, cache: 'no-store' });
+      response = await this.#send(path, { ...init, cache: 'no-store' });
     } catch (error) {
       if (init.signal?.aborted === true) throw error;
       throw new Refused('Ringmaster does not answer.', 0);

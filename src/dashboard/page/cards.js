@@ -21,7 +21,7 @@ import {
 const FEW = 12;
 
 /** A heartbeat that is owed for this long is worth a word: it is asked for once a second. */
-const SILENT_FROM_MS = 600;
+const SILENT_FROM_MS = 400;
 
 const SPARK = { width: 120, height: 30, points: 120 };
 
@@ -123,8 +123,8 @@ class Card {
     setIcon(this.#stateIcon, state);
     const leaving = state === 'draining' ? `, ${count(replica.in_flight)} in flight` : '';
     setText(this.#stateText, `${STATE_WORDS[state] ?? state}${leaving}`);
-    const why = replica.why === '' ? '' : `${replica.why}, `;
-    setText(this.#why, `${why}for ${duration(now - replica.since)}`);
+    const why = replica.why === '' ? '' : `${replica.why} · `;
+    setText(this.#why, `${why}${duration(now - replica.since)} ago`);
     const alarms = [
       replica.silent_ms >= SILENT_FROM_MS ? `no answer for ${silence(replica.silent_ms)}` : '',
       replica.missed > 0 ? `${counted(replica.missed, 'heartbeat')} missed` : '',
@@ -200,7 +200,9 @@ export class Cards {
     setText(
       this.#count,
       shown.length === replicas.length
-        ? `${count(replicas.length)} in joining order`
+        ? replicas.length === 0
+          ? ''
+          : `${count(replicas.length)} in joining order`
         : `${count(shown.length)} of ${count(replicas.length)}`,
     );
     setHidden(this.#list, shown.length === 0);

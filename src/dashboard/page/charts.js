@@ -16,6 +16,15 @@ const STACKED_MAX = 12;
 const LAYER = 0.6;
 const WASH = 0.12;
 
+/** At its right end, as a part of its width, a chart has no room for a label. */
+const LABEL_ROOM = 0.03;
+
+/** How long a time a chart shows, in s. @param {uPlot} u */
+const span = (u) => (u.scales['x']?.max ?? 0) - (u.scales['x']?.min ?? 0);
+
+/** Steps of an axis that counts. */
+const WHOLE_STEPS = [1, 10, 100, 1000, 10_000].flatMap((step) => [step, 2 * step, 5 * step]);
+
 /** One cursor for all charts. */
 const SYNC = 'traffic';
 
@@ -35,6 +44,7 @@ const SYNC = 'traffic';
  * @property {string} unit
  * @property {number} height
  * @property {(value: number | null | undefined) => string} format
+ * @property {boolean} [whole] there are no halves of what it counts
  */
 
 /** @type {readonly Panel[]} */
@@ -42,7 +52,7 @@ const PANELS = [
   { id: 'requests', title: 'Requests', unit: 'per second', height: 200, format: rate },
   { id: 'latency', title: 'Latency', unit: 'p50 and p99', height: 140, format: latency },
   { id: 'errors', title: 'Errors', unit: 'per second', height: 100, format: rate },
-  { id: 'flight', title: 'In flight', unit: 'requests', height: 124, format: count },
+  { id: 'flight', title: 'In flight', unit: 'requests', height: 124, format: count, whole: true },
 ];
 
 /** One chart with its heading and its own legend, which says what the cursor is at. */
@@ -169,7 +179,7 @@ class Chart {
   /** @param {number} width @returns {uPlot.Options} */
   #options(width) {
     const [faint, line] = [inkOf('ink-3'), inkOf('line')];
-    const { format, height } = this.#panel;
+    const { format, height, whole = false } = this.#panel;
     const axis = { stroke: faint, font: font(11), ticks: { show: false }, grid: { stroke: line, width: 1 } };
     return {
       width,
@@ -191,9 +201,14 @@ class Chart {
           ...axis,
           show: true,
           size: this.#last ? 26 : 0,
-          values: (_u, splits) => splits.map((s) => (this.#last ? clock(s * 1000).slice(0, 5) : '')),
+          values: (u, splits) =>
+            splits.map((s) =>
+              this.#last && s < (u.scales['x']?.max ?? 0) - LABEL_ROOM * span(u)
+                ? clock(s * 1000).slice(0, 5)
+                : '',
+            ),
           space: 70,
-          incrs: [30, 60, 120, 180, 300],
+          incrs: [60, 120, 180, 300],
         },
         {
           ...axis,
@@ -201,6 +216,7 @@ class Chart {
           gap: 8,
           values: (_u, splits) => splits.map((value) => (value === 0 ? '0' : format(value))),
           space: 32,
+          ...(whole ? { incrs: WHOLE_STEPS } : {}),
         },
       ],
       series: [{}, ...this.#lines.map((one) => this.#series(one))],
@@ -331,6 +347,6 @@ export class Charts {
     const said = moment === null ? 'now' : clock(moment * 1000);
     setAttribute(this.#scrub, 'aria-valuetext', said);
     setText(this.#scrubAt, said);
-    this.#charts[0]?.moveTo(moment);
+    for (const chart of this.#charts) chart.moveTo(moment);
   }
 }

@@ -19,7 +19,7 @@ const FIRST = [
 ];
 
 /** What is lighter on dark paper, and by how much: same hue, so that a replica is recognised in both schemes. */
-const DARK_LIFT = 0.15;
+const DARK_LIFT = 0.1;
 
 /** Degrees that divide a circle most evenly, whatever their number. */
 const GOLDEN_ANGLE = 137.508;
@@ -143,10 +143,13 @@ const DARK_HEX = ON_DARK.map(hex);
 export class Colours {
   /** @type {Map<string, number>} */
   #slots = new Map();
+  /** Names that have a colour only because they may come. @type {Set<string>} */
+  #lent = new Set();
 
   /** Hands out colours in this order, and takes them back from the longest gone where there are too few. @param {readonly string[]} present */
   seat(present) {
     for (const name of present) {
+      this.#lent.delete(name);
       if (this.#slots.has(name)) continue;
       let taken = new Set(this.#slots.values());
       if (taken.size >= COLOURS) {
@@ -160,6 +163,20 @@ export class Colours {
       while (taken.has(slot)) slot++;
       this.#slots.set(name, slot);
     }
+  }
+
+  /**
+   * Colours for those that may come, which they then keep. Who was named before and has not come gives its colour back:
+   * else a name would take one with each letter that is typed.
+   *
+   * @param {readonly string[]} names
+   */
+  lend(names) {
+    for (const name of this.#lent) this.#slots.delete(name);
+    this.#lent.clear();
+    const strangers = names.filter((name) => !this.#slots.has(name));
+    this.seat(strangers);
+    for (const name of strangers) this.#lent.add(name);
   }
 
   /** @param {string} name @returns {{ light: string, dark: string }} */

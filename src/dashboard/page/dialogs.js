@@ -1,5 +1,5 @@
 // @ts-check
-import { NotAllowed, wordsOf } from './api.js';
+import { NotAllowed, Refused, wordsOf } from './api.js';
 import { count, counted, list, percent } from './format.js';
 import { changes, sentence } from './plan.js';
 import { debounced, make, need, setHidden, setText, tint } from './dom.js';
@@ -52,22 +52,37 @@ export class TokenDialog {
 /** What a plan would do, in one sentence and as shares before and after. */
 class Preview {
   #element;
+  /** Alone is read out when it changes: the table would be too much. */
+  #sentence = make('p', { class: 'sentence', 'aria-live': 'polite' });
+  #details = make('div', { class: 'details' });
   #colours;
+  #api;
   /** @type {AbortController | null} */
   #asking = null;
   /** Names that the plan is for; null where there is no plan. @type {readonly string[] | null} */
   names = null;
 
-  /** @param {HTMLElement} element @param {import('./colours.js').Colours} colours */
-  constructor(element, colours) {
+  /** @param {HTMLElement} element @param {import('./colours.js').Colours} colours @param {import('./api.js').Api} api */
+  constructor(element, colours, api) {
     this.#element = element;
+    element.append(this.#sentence, this.#details);
+    this.#api = api;
     this.#colours = colours;
   }
 
   clear() {
     this.#asking?.abort();
     this.names = null;
-    this.#element.replaceChildren();
+    this.#fill('');
+  }
+
+  /** @param {string} sentence @param {readonly Node[]} [details] */
+  #fill(sentence, details = []) {
+    const focused = this.#details.contains(document.activeElement);
+    setText(this.#sentence, sentence);
+    this.#details.replaceChildren(...details);
+    const next = focused ? this.#element.closest('form')?.querySelector('[type=submit]') : null;
+    if (next instanceof HTMLElement) next.focus();
   }
 
   /** @param {(signal: AbortSignal) => Promise<Plan | null>} make @param {'add' | 'rm'} which */
@@ -76,17 +91,32 @@ class Preview {
     const asking = new AbortController();
     this.#asking = asking;
     this.names = null;
+    if (this.#api.locked) return this.#offerToken('', () => void this.show(make, which));
     try {
       const plan = await make(asking.signal);
       if (asking.signal.aborted) return;
-      if (plan === null) this.#element.replaceChildren();
+      if (plan === null) this.#fill('');
       else {
         this.names = plan[which] ?? null;
         this.#write(plan, which);
       }
     } catch (error) {
-      if (!asking.signal.aborted) this.#element.replaceChildren(this.#note(wordsOf(error)));
+      if (asking.signal.aborted) return;
+      if (error instanceof Refused && error.status === 401)
+        this.#offerToken('That token was not accepted.', () => void this.show(make, which));
+      else this.#fill(wordsOf(error));
     }
+  }
+
+  /** @param {string} said @param {() => void} then */
+  #offerToken(said, then) {
+    const button = make('button', { type: 'button', class: 'button', 'data-test': 'preview-token' }, [
+      'Give the token to see which keys move…',
+    ]);
+    button.addEventListener('click', () => {
+      void this.#api.unlock().then(() => (this.#api.locked ? undefined : then()));
+    });
+    this.#fill(said, [button]);
   }
 
   /** @param {string} text */
@@ -96,6 +126,7 @@ class Preview {
 
   /** @param {Plan} plan @param {'add' | 'rm'} which */
   #write(plan, which) {
+    this.#colours.lend(plan.add ?? []);
     const rows = changes(plan);
     const shown = rows.length > ROWS_SHOWN + 1 ? rows.slice(0, ROWS_SHOWN) : rows;
     const names = plan[which];
@@ -126,14 +157,13 @@ class Preview {
         }),
       ),
     ]);
-    this.#element.replaceChildren(
-      make('p', { class: 'sentence' }, [sentence(plan)]),
+    this.#fill(sentence(plan), [
       ...(names === undefined || names.length === 0
         ? []
         : [this.#note(which === 'add' ? `To come: ${list(names, 6)}.` : `To leave: ${list(names, 6)}.`)]),
       table,
       ...(shown.length < rows.length ? [this.#note(`and ${rows.length - shown.length} more`)] : []),
-    );
+    ]);
   }
 }
 
@@ -200,11 +230,17 @@ function namesIn(text) {
   return text.split(/[\s,]+/).filter((name) => name !== '');
 }
 
-/** Members after a change, as the server says. @param {unknown} answer */
-function nowThere(answer) {
+/** Members after a change, as the server says. @param {unknown} answer @returns {string[]} */
+function membersIn(answer) {
   const message = typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'message') : undefined;
-  const n = typeof message === 'object' && message !== null ? Reflect.get(message, 'N') : undefined;
-  return typeof n === 'number' ? ` ${counted(n, 'replica')} now.` : '';
+  const names =
+    typeof message === 'object' && message !== null ? Reflect.get(message, 'replicas') : undefined;
+  return Array.isArray(names) ? names.map(String) : [];
+}
+
+/** @param {readonly string[]} members */
+function nowThere(members) {
+  return ` ${counted(members.length, 'replica')} now.`;
 }
 
 export class AddDialog {
@@ -214,10 +250,14 @@ export class AddDialog {
   #preview;
   #api;
 
-  /** @param {import('./api.js').Api} api @param {import('./colours.js').Colours} colours */
-  constructor(api, colours) {
+  /**
+   * @param {import('./api.js').Api} api
+   * @param {import('./colours.js').Colours} colours
+   * @param {() => readonly string[]} members who is there
+   */
+  constructor(api, colours, members) {
     this.#api = api;
-    this.#preview = new Preview(need('add-preview', HTMLElement), colours);
+    this.#preview = new Preview(need('add-preview', HTMLElement), colours, api);
     const typing = debounced(TYPING_MS, () => this.#plan());
     this.#n.addEventListener('input', () => typing.soon());
     this.#names.addEventListener('input', () => {
@@ -226,8 +266,12 @@ export class AddDialog {
       typing.soon();
     });
     this.#base.change = async () => {
-      const answer = await api.add(this.#n.valueAsNumber, namesIn(this.#names.value));
-      return `${counted(this.#n.valueAsNumber, 'replica')} added.${nowThere(answer)}`;
+      const [n, before] = [this.#n.valueAsNumber, new Set(members())];
+      const there = membersIn(await api.add(n, namesIn(this.#names.value)));
+      const added = there.filter((name) => !before.has(name));
+      this.#names.value = '';
+      const named = added.length > 0 ? `: ${list(added, 4)}` : '';
+      return `${counted(n, 'replica')} added${named}.${nowThere(there)}`;
     };
   }
 
@@ -264,7 +308,7 @@ export class RemoveDialog {
   constructor(api, colours) {
     this.#api = api;
     this.#colours = colours;
-    this.#preview = new Preview(need('remove-preview', HTMLElement), colours);
+    this.#preview = new Preview(need('remove-preview', HTMLElement), colours, api);
     const typing = debounced(TYPING_MS, () => this.#plan());
     this.#n.addEventListener('input', () => typing.soon());
     for (const mode of [this.#newest, this.#picked]) mode.addEventListener('change', () => this.#switched());
@@ -275,7 +319,7 @@ export class RemoveDialog {
       // Those that the plan has named, and no others, should there be newer ones by now.
       const hostnames = names.length > 0 ? names : (this.#preview.names ?? []);
       const answer = await api.remove(n, hostnames.length === n ? hostnames : names);
-      return `${names.length > 0 ? list(names, 4) : counted(n, 'replica')} drained and removed.${nowThere(answer)}`;
+      return `${names.length > 0 ? list(names, 4) : counted(n, 'replica')} drained and removed.${nowThere(membersIn(answer))}`;
     };
   }
 

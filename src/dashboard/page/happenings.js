@@ -71,9 +71,12 @@ export function verbOf(what) {
   return what === 'engine away' ? 'away' : what === 'engine back' ? 'back' : what;
 }
 
+/** Reasons that are the event in other words. */
+const SAYS_NO_MORE = new Set(['draining: leaves', 'restarting: heal']);
+
 /** Why, where that says more than what did. @param {{ what: string, why: string }} event */
 export function reasonOf({ what, why }) {
-  return why === what || (what === 'draining' && why === 'leaves') ? '' : why;
+  return why === what || SAYS_NO_MORE.has(`${what}: ${why}`) ? '' : why;
 }
 
 /** What of these events is to be read out; empty for nothing. @param {readonly EventSnapshot[]} events oldest first */

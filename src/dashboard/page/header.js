@@ -110,9 +110,16 @@ export class Header {
     setText(this.#chipText, chipText({ news: shown, ageMs, asOf, ready }));
     setIcon(this.#chipIcon, CHIP_ICONS[shown]);
     setAttribute(this.#chip, 'data-news', shown);
+    setAttribute(this.#chip, 'data-none', shown === 'live' && ready === 0 ? '' : null);
     setAttribute(document.body, 'data-news', shown);
     const old = (news === 'stale' || news === 'lost') && ageMs > OLD_AFTER_MS;
     setAttribute(document.body, 'data-old', old ? '' : null);
+    const all = snapshot?.replicas.length ?? 0;
+    const title =
+      news === 'live'
+        ? `${ready} of ${all} ready`
+        : { connecting: 'connecting', starting: 'starting', stale: 'stale', lost: 'connection lost' }[news];
+    if (document.title !== `Ringmaster: ${title}`) document.title = `Ringmaster: ${title}`;
     this.#warn(snapshot, old ? asOf : null);
   }
 

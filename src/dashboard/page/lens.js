@@ -61,17 +61,8 @@ export class LensView {
     const [ink, faint] = [inkOf('ink'), inkOf('ink-3')];
     context.textBaseline = 'middle';
     for (const { name, from, to } of lens.arcs) {
-      const colour = now(this.#colours.of(name));
-      context.fillStyle = colour;
+      context.fillStyle = now(this.#colours.of(name));
       context.fillRect(x(from), top, x(to) - x(from), bottom - top);
-      context.font = font(11, 600);
-      context.textAlign = 'center';
-      const title = [short(name, 16), short(name, 9)].find(
-        (one) => context.measureText(one).width + 10 < x(to) - x(from),
-      );
-      if (title === undefined) continue;
-      context.fillStyle = inkOn(colour);
-      context.fillText(title, (x(from) + x(to)) / 2, (top + bottom) / 2 + 0.5);
     }
     context.fillStyle = inkOf('paper');
     for (const { to, point } of lens.arcs) if (point) context.fillRect(x(to) - 0.5, top, 1.5, bottom - top);
@@ -93,6 +84,20 @@ export class LensView {
     const progress = Math.min(1, (performance.now() - this.#startedAt) / WALK_MS);
     const walked = x(lens.key + (lens.point - lens.key) * (1 - (1 - progress) ** 3));
     this.#paintWalk(context, x(lens.key), walked, { top, bottom, ink });
+    context.textAlign = 'center';
+    for (const { name, from, to } of lens.arcs) {
+      context.font = font(11, 600);
+      const title = [short(name, 16), short(name, 9)].find(
+        (one) => context.measureText(one).width + 10 < x(to) - x(from),
+      );
+      if (title === undefined) continue;
+      const [middle, half] = [(x(from) + x(to)) / 2, context.measureText(title).width / 2 + 3];
+      // On its own ground, as the key may stand behind it.
+      context.fillStyle = now(this.#colours.of(name));
+      context.fillRect(middle - half, top + 9, 2 * half, bottom - top - 18);
+      context.fillStyle = inkOn(now(this.#colours.of(name)));
+      context.fillText(title, middle, (top + bottom) / 2 + 0.5);
+    }
     context.fillStyle = ink;
     context.font = font(12, 600);
     context.textAlign = 'center';

@@ -1,7 +1,7 @@
 // @ts-check
 import { AddDialog, RemoveDialog, TokenDialog } from './dialogs.js';
 import { Announcer, toast } from './notices.js';
-import { Api, NotAllowed, wordsOf } from './api.js';
+import { Api, NotAllowed, Refused, wordsOf } from './api.js';
 import { Cards } from './cards.js';
 import { Charts } from './charts.js';
 import { Colours } from './colours.js';
@@ -22,8 +22,11 @@ import { need } from './dom.js';
 /** How often the age of the news is looked at. */
 const TICK_MS = 250;
 
-/** A ring that could not be fetched is asked for again after this long. */
-const RING_RETRY_MS = 2000;
+/** A page that nobody sees goes on listening for so long: who looks at another for a moment comes back to what is live. */
+const HIDDEN_REST_MS = 30_000;
+
+/** A ring is not asked for more often than this. */
+const RING_EVERY_MS = 500;
 
 const store = new Store();
 const colours = new Colours();
@@ -38,7 +41,7 @@ const lens = new LensView(colours);
 const shares = new Shares(colours, spotlight);
 const charts = new Charts(colours, spotlight);
 const timeline = new Timeline(colours);
-const addDialog = new AddDialog(api, colours);
+const addDialog = new AddDialog(api, colours, () => store.snapshot?.replicas.map(({ name }) => name) ?? []);
 const removeDialog = new RemoveDialog(api, colours);
 
 /** @type {import('./geometry.js').RingMap | null} */
@@ -85,26 +88,27 @@ function serverNow() {
   return (store.snapshot?.at ?? 0) + (performance.now() - heardAt);
 }
 
+/** The digest of the ring that was fetched, or that nobody tells. */
 let digest = '';
-let ringAskedAt = -Infinity;
+let ringNotBefore = 0;
 let ringAsking = false;
 
 async function followRing() {
   const wanted = store.snapshot?.ring.digest;
-  if (wanted === undefined || wanted === digest || ringAsking) return;
-  if (performance.now() - ringAskedAt < RING_RETRY_MS && map === null && digest !== '') return;
+  if (wanted === undefined || wanted === digest || ringAsking || performance.now() < ringNotBefore) return;
   ringAsking = true;
-  ringAskedAt = performance.now();
+  ringNotBefore = performance.now() + RING_EVERY_MS;
   try {
     map = decodeRing(await api.get('/dashboard/ring'));
-  } catch {
-    // Too many points to be told, or no answer: shares are drawn without arcs.
+    // Where it has changed meanwhile it is asked for again with the next snapshot.
+    digest = map.digest;
+  } catch (error) {
+    // Shares are drawn without arcs. Too many points to be told stay too many; anything else may be over in a moment.
     map = null;
+    if (error instanceof Refused && error.status >= 400 && error.status < 500) digest = wanted;
   } finally {
     ringAsking = false;
   }
-  // A ring that has changed meanwhile is asked for again with the next snapshot.
-  digest = map?.digest ?? wanted;
   ring.setMap(map);
   lens.show(map, answer);
   await probe.ask();
@@ -116,6 +120,7 @@ function draw() {
   drawing = false;
   const { snapshot } = store;
   const now = serverNow();
+  showFreshness();
   header.show(snapshot, now);
   if (snapshot === null) return;
   ring.show(snapshot);
@@ -153,10 +158,23 @@ const stream = new Stream({
   },
 });
 
-function tick() {
-  stream.tick();
+function showFreshness() {
   header.freshness({ news: stream.news, ageMs: stream.ageMs, asOf: heardOn, snapshot: store.snapshot });
 }
+
+function tick() {
+  stream.tick();
+  showFreshness();
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let resting;
+
+document.addEventListener('visibilitychange', () => {
+  clearTimeout(resting);
+  if (document.hidden) resting = setTimeout(() => stream.rest(), HIDDEN_REST_MS);
+  else stream.wake();
+});
 
 drawSoon();
 tick();

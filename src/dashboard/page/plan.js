@@ -2,7 +2,7 @@
 import { list, percent } from './format.js';
 
 /** Moves that a sentence names one by one. */
-const MOVES_NAMED = 3;
+const MOVES_NAMED = 4;
 
 /** Shares that differ by less look the same when printed. */
 const SAME = 0.0005;
@@ -57,10 +57,8 @@ export function sentence({ moved, moves, after }) {
   if (first === undefined) return `${start}.`;
   if (sorted.length === 1) return `${start}, all to ${first[0]}.`;
   const part = (/** @type {readonly [string, number]} */ [name, share]) => `${percent(share)} to ${name}`;
-  if (sorted.length <= MOVES_NAMED + 1) return `${start}: ${list(sorted.map(part))}.`;
-  const rest = sorted.slice(MOVES_NAMED);
-  const others = percent(rest.reduce((sum, [, share]) => sum + share, 0));
-  return `${start}: ${sorted.slice(0, MOVES_NAMED).map(part).join(', ')} and ${others} to ${rest.length} others.`;
+  if (sorted.length <= MOVES_NAMED) return `${start}: ${list(sorted.map(part))}.`;
+  return `${start}, to ${sorted.length} replicas, at most ${percent(first[1])} to each.`;
 }
 
 /**

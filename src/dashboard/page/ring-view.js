@@ -12,6 +12,8 @@ import { inkOn } from './colours.js';
 const CHANGE_MS = 700;
 const TURN = 2 * Math.PI;
 const LABEL_CHARACTERS = 14;
+const LABEL_PX = 12.5;
+const LABEL_MIN_PX = 9;
 const NAMED_OFF = 6;
 
 /** Cells per device pixel of the circle: enough that none is wider than what the screen can show. */
@@ -49,11 +51,14 @@ export class RingView {
   /** @type {Sector[]} */
   #before = [];
   #changedAt = -Infinity;
+  #bandChangedAt = -Infinity;
   #frame = 0;
   /** The band as it is drawn, and as it was: too many arcs to draw them in each frame. @type {HTMLCanvasElement | null} */
   #band = null;
   /** @type {HTMLCanvasElement | null} */
   #oldBand = null;
+  /** The arcs of who is looked at. @type {{ name: string, band: HTMLCanvasElement } | null} */
+  #litBand = null;
   /** @type {number | null} */
   #key = null;
   /** @type {string | null} */
@@ -65,11 +70,11 @@ export class RingView {
     this.#spotlight = spotlight;
     spotlight.listen(() => this.#draw());
     onScheme(() => {
-      this.#band = null;
+      this.#band = this.#litBand = null;
       this.#draw();
     });
     new ResizeObserver(() => {
-      this.#band = this.#oldBand = null;
+      this.#band = this.#oldBand = this.#litBand = null;
       this.#draw();
     }).observe(this.#canvas);
     this.#canvas.addEventListener('pointermove', (event) => this.#point(event.offsetX, event.offsetY));
@@ -109,8 +114,10 @@ export class RingView {
   setMap(map) {
     this.#map = map;
     this.#oldBand = this.#band;
-    this.#band = null;
-    this.#changed();
+    this.#band = this.#litBand = null;
+    // A clock of its own: the map comes before or after the shares that go with it.
+    this.#bandChangedAt = isStill() ? -Infinity : performance.now();
+    this.#draw();
   }
 
   /** @param {number | null} position of the key that is asked for @param {string | null} owner */
@@ -127,6 +134,10 @@ export class RingView {
 
   get #progress() {
     return Math.min(1, (performance.now() - this.#changedAt) / CHANGE_MS);
+  }
+
+  get #bandProgress() {
+    return Math.min(1, (performance.now() - this.#bandChangedAt) / CHANGE_MS);
   }
 
   #current() {
@@ -180,7 +191,7 @@ export class RingView {
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
       this.#paint();
-      if (this.#progress < 1) this.#draw();
+      if (Math.min(this.#progress, this.#bandProgress) < 1) this.#draw();
     });
   }
 
@@ -193,8 +204,7 @@ export class RingView {
     const radii = this.#radii(size);
     context.translate(width / 2, height / 2);
     this.#paintScale(context, radii);
-    const progress = ease(this.#progress);
-    this.#paintBand(context, size, ratio, radii, progress);
+    this.#paintBand(context, size, ratio, radii, ease(this.#bandProgress));
     this.#paintSectors(context, radii);
     if (this.#key !== null) this.#paintKey(context, radii, this.#key);
   }
@@ -249,14 +259,10 @@ export class RingView {
       if (shown) context.globalAlpha *= 0.16;
       context.drawImage(this.#band, -size / 2, -size / 2, size, size);
       context.globalAlpha = 1;
-      if (shown)
-        context.drawImage(
-          this.#makeBand(this.#map, size, ratio, radii, lit),
-          -size / 2,
-          -size / 2,
-          size,
-          size,
-        );
+      if (!shown) this.#litBand = null;
+      else if (this.#litBand?.name !== lit)
+        this.#litBand = { name: lit, band: this.#makeBand(this.#map, size, ratio, radii, lit) };
+      if (this.#litBand !== null) context.drawImage(this.#litBand.band, -size / 2, -size / 2, size, size);
     }
   }
 
@@ -390,27 +396,50 @@ export class RingView {
     const shares = new Map(this.#snapshot?.replicas.map(({ name, share }) => [name, share]));
     context.textAlign = 'center';
     context.textBaseline = 'middle';
-    for (const { name, from, to } of sectors) {
-      if (lit !== null && lit !== name && sectors.some((one) => one.name === lit)) continue;
+    const labels = sectors.map(({ name, from, to }) => {
       const angle = (from + to) / 2;
-      const [x, y] = [Math.cos(angle) * middle, Math.sin(angle) * middle];
       const [title, share] = [short(name, LABEL_CHARACTERS), percent(shares.get(name))];
+      context.font = font(LABEL_PX, 600);
+      const width = Math.max(context.measureText(title).width, context.measureText(share).width) + 6;
+      const [x, y] = [Math.cos(angle) * middle, Math.sin(angle) * middle];
+      const height = LABEL_PX * 2.5;
+      const half = (to - from) / 2;
+      return {
+        name,
+        title,
+        share,
+        angle,
+        along: (to - from) * inner,
+        upright: fits({ x, y, width, height }, { from, to, inner, outer }),
+        across: fits(
+          { x: middle, y: 0, width: height, height: width },
+          { from: -half, to: half, inner, outer },
+        ),
+      };
+    });
+    // All in one way: upright where each has room for it, else across the radius, else along it.
+    const upright = labels.every((label) => label.upright);
+    const across = labels.every((label) => label.across);
+    for (const { name, title, share, angle, along } of labels) {
+      if (lit !== null && lit !== name && sectors.some((one) => one.name === lit)) continue;
       context.fillStyle = inkOn(now(this.#colours.of(name)));
-      for (const [px, both] of /** @type {const} */ ([
-        [13, true],
-        [11.5, true],
-        [11, false],
-      ])) {
+      context.save();
+      context.translate(Math.cos(angle) * middle, Math.sin(angle) * middle);
+      if (upright || across) {
+        // Never upside down.
+        if (!upright) context.rotate(Math.sin(angle) > 0 ? angle - TURN / 4 : angle + TURN / 4);
+        context.font = font(LABEL_PX, 600);
+        context.fillText(title, 0, -LABEL_PX * 0.6);
+        context.font = font(LABEL_PX);
+        context.fillText(share, 0, LABEL_PX * 0.65);
+      } else {
+        const px = Math.min(LABEL_PX - 1, along - 3);
         context.font = font(px, 600);
-        const width =
-          Math.max(context.measureText(title).width, both ? context.measureText(share).width : 0) + 6;
-        const room = { x, y, width, height: both ? px * 2.5 : px * 1.3 };
-        if (!fits(room, { from, to, inner, outer })) continue;
-        context.fillText(title, x, both ? y - px * 0.6 : y);
-        context.font = font(px - 0.5, 400);
-        if (both) context.fillText(share, x, y + px * 0.65);
-        break;
+        context.rotate(Math.cos(angle) < 0 ? angle + Math.PI : angle);
+        if (px >= LABEL_MIN_PX && context.measureText(title).width <= outer - inner)
+          context.fillText(title, 0, 0.5);
       }
+      context.restore();
     }
   }
 

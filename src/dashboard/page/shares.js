@@ -1,11 +1,12 @@
 // @ts-check
 import { count, percent } from './format.js';
-import { arrange, make, need, setText, tint } from './dom.js';
+import { arrange, make, need, setHidden, setText, tint } from './dom.js';
 
 /** @typedef {import('./store.js').Snapshot} Snapshot */
 
 /** The ring as a table: who has how much of the keys, and of the traffic just now. */
 export class Shares {
+  #section = need('shares-section', HTMLElement);
   #body = need('shares', HTMLElement);
   /** @type {Map<string, { element: HTMLElement, cells: HTMLElement[] }>} */
   #rows = new Map();
@@ -20,6 +21,7 @@ export class Shares {
 
   /** @param {Snapshot} snapshot */
   show({ replicas, totals }) {
+    setHidden(this.#section, replicas.length === 0);
     arrange(
       this.#body,
       this.#rows,

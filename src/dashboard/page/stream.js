@@ -1,7 +1,7 @@
 // @ts-check
 
 /** Without news for this long, what is shown is stale: a message comes at least once a second. */
-export const STALE_AFTER_MS = 1500;
+export const STALE_AFTER_MS = 1000;
 
 /** Without news for this long, nothing that is shown should be taken for now. */
 export const OLD_AFTER_MS = 3000;
@@ -36,6 +36,7 @@ export class Stream {
   #lastAtMs = null;
   #openedAtMs = 0;
   #broken = false;
+  #resting = false;
   #refused = false;
   #retryMs = RETRY_MIN_MS;
   /** @type {number | null} */
@@ -55,6 +56,7 @@ export class Stream {
 
   /** To be called a few times a second; the first call connects. */
   tick() {
+    if (this.#resting) return;
     const now = this.#now();
     if (this.#source === null && (this.#retryAtMs ?? 0) <= now) this.#connect(now);
     else if (this.#source !== null && !this.#broken) {
@@ -75,9 +77,19 @@ export class Stream {
     return this.#lastAtMs === null ? 0 : Math.max(0, this.#now() - this.#lastAtMs);
   }
 
-  close() {
+  /** Nobody looks: the connection is given back. A browser has six for one server, whatever number of pages is open. */
+  rest() {
+    this.#resting = true;
     this.#source?.close();
     this.#source = null;
+  }
+
+  /** Somebody looks again. */
+  wake() {
+    if (!this.#resting) return;
+    this.#resting = false;
+    this.#retryAtMs = null;
+    this.tick();
   }
 
   /** @param {number} now */

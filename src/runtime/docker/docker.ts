@@ -110,7 +110,7 @@ export class DockerRuntime implements Runtime {
       await call(container.start());
       const info = await call(container.inspect());
       if (signal.aborted) throw new StartFailed('was given up');
-      const startedAtMs = Date.parse(info.State.StartedAt);
+      const startedAtMs = Math.floor(Date.parse(info.Created) / 1000) * 1000;
       return { ...spec, id: info.Id, state: 'running', address: this.#address(info), startedAtMs };
     } catch (error) {
       // A member's stays, started or not: it is all that the engine knows of the member.
@@ -219,7 +219,7 @@ export class DockerRuntime implements Runtime {
     const published = info.Ports.find((port) => port.PrivatePort === replicaPort)?.PublicPort;
     const ip = info.NetworkSettings.Networks[network]?.IPAddress;
     const address = this.#reach(ip, published);
-    // The list does not say when it was started, which is right after it is made.
+    // The list does not say when it was started, but when it was made, which is right before, and in seconds.
     const startedAtMs = info.Created * 1000;
     const instance: Instance = {
       name,

@@ -11,8 +11,10 @@ const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, maxFreeS
 const proxy = createProxyServer({ agent });
 
 const server = createServer((request, response) => {
-  const id = new URLSearchParams(request.url.slice(request.url.indexOf('?') + 1)).get('id') ?? '';
-  proxy.web(request, response, { target: targets[hash(id) % targets.length] }).catch(() => {
+  const { url = '' } = request;
+  const id = new URLSearchParams(url.slice(url.indexOf('?') + 1)).get('id') ?? '';
+  const target = /** @type {URL} */ (targets[hash(id) % targets.length]);
+  proxy.web(request, response, { target }).catch(() => {
     response.statusCode = 502;
     response.end();
   });
@@ -20,7 +22,7 @@ const server = createServer((request, response) => {
 server.keepAliveTimeout = 3_600_000;
 server.listen(port, '127.0.0.1', 4096);
 
-/** FNV-1a, without a ring: less work than the others have. */
+/** FNV-1a, without a ring: less work than the others have. @param {string} text */
 function hash(text) {
   let sum = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x01000193);

@@ -64,6 +64,19 @@ describe('who has which colour', () => {
     expect(colours.of('a').light).toBe(light);
   });
 
+  test('who may come has the colour that it then keeps, and gives it back where it does not come', () => {
+    const colours = new Colours();
+    colours.seat(['a']);
+    colours.lend(['b']);
+    const { light } = colours.of('b');
+    colours.lend(['bo']);
+    expect(colours.of('bo').light).toBe(light);
+    colours.seat(['a', 'bo']);
+    colours.lend(['c', 'a']);
+    expect(colours.of('bo').light).toBe(light);
+    expect(new Set(['a', 'bo', 'c'].map((name) => colours.of(name).light)).size).toBe(3);
+  });
+
   test('a colour is taken from who is gone only where there are no others', () => {
     const colours = new Colours();
     colours.seat(names);

@@ -44,9 +44,7 @@ describe('a plan in one sentence', () => {
 
   test('counts those for whom there is no room', () => {
     const moves = [5, 4, 3, 2, 1].map((n) => /** @type {const} */ (['x', `to-${n}`, n / 100]));
-    expect(said(plan(moves))).toBe(
-      '15.0 % of keys will move: 5.0 % to to-5, 4.0 % to to-4, 3.0 % to to-3 and 3.0 % to 2 others.',
-    );
+    expect(said(plan(moves))).toBe('15.0 % of keys will move, to 5 replicas, at most 5.0 % to each.');
   });
 
   test('says so where nothing moves, and where nobody is left', () => {

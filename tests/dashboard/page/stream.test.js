@@ -122,3 +122,21 @@ describe('the stream', () => {
     expect(heard).toEqual([]);
   });
 });
+
+describe('a page that nobody sees', () => {
+  test('holds no connection, and has another as soon as somebody looks', () => {
+    const it = rig();
+    it.last.message('{}');
+    it.stream.rest();
+    expect(it.last.closed).toBe(true);
+    it.wait(60_000);
+    expect(it.opened).toHaveLength(1);
+    expect(it.stream.news).toBe('stale');
+    it.stream.wake();
+    expect(it.opened).toHaveLength(2);
+    it.last.message('{}');
+    expect(it.stream.news).toBe('live');
+    it.stream.wake();
+    expect(it.opened).toHaveLength(2);
+  });
+});

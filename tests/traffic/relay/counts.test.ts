@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { NOBODY, type ReplicaTally } from '../../../src/traffic/tally.ts';
+import { counted } from '../counted.ts';
 import { REFUSING } from '../raw-upstream.ts';
 import { until, type Client } from './client.ts';
 import { echo, type Script } from './recording-upstream.ts';
@@ -12,16 +13,6 @@ const saying =
   (status: string, fields = ''): Script =>
   (exchange) =>
     exchange.write(`HTTP/1.1 ${status}\r\n${fields}Content-Length: 0\r\n\r\n`);
-
-/** What was counted of a replica: how many requests ended in which status, and what has a place of its own. */
-function counted(rig: Rig, replica: string): Record<string, number> {
-  const tally = rig.tally.find(replica);
-  if (tally === undefined) return {};
-  const { retries, failovers, broken } = tally;
-  const codes = [...tally.codes].flatMap((requests, code) => (requests > 0 ? [[code, requests]] : []));
-  const others = Object.entries({ retries, failovers, broken }).filter(([, count]) => count > 0);
-  return Object.fromEntries([...codes, ...others]);
-}
 
 const told = ({ lines }: Rig): Rig['lines'] => lines.filter(({ message }) => message === 'request');
 

@@ -1,0 +1,2 @@
+/** Served beside the page's own files; see page.ts. */
+export { default } from 'uplot';
