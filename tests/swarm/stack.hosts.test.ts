@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { digestOf, sourceOf } from '../../src/fleet/digest.ts';
 import { Ring } from '../../src/ring/ring.ts';
+import { OpenPage } from '../dashboard/pages.ts';
 import { eventually } from '../spawned.ts';
 import { Connection } from './connection.ts';
 import { ALL_HOSTS, Hosts } from './hosts.ts';
@@ -123,6 +124,24 @@ describe('a stack on three hosts', () => {
     await eventually(async () => (await leftovers(hosts, alive)).length === 0).catch(() => {});
     await hosts.down();
   }, PATIENCE_MS);
+
+  test(
+    'shows all of it on the page of each: the replicas, the map, and the other two',
+    async () => {
+      for (const { host } of all) {
+        await using page = await OpenPage.open(`http://${host}:${PORT}`);
+        const { digest } = await (all[0] as Ringmaster).ring();
+        const seen = await page.until(({ peers }) => peers.every(({ agrees }) => agrees));
+        expect(seen.ringmaster.runtime).toBe('swarm');
+        expect(seen.ring.digest).toBe(digest);
+        expect(seen.replicas.map(({ name }) => name).toSorted()).toEqual([...FIRST]);
+        expect(seen.replicas.every(({ started_at: at }) => at !== null && at > 0)).toBe(true);
+        expect(seen.peers).toHaveLength(2);
+        expect(seen.engine_answers).toBe(true);
+      }
+    },
+    PATIENCE_MS,
+  );
 
   test(
     'is three Ringmasters that have the same three replicas and the same map',
