@@ -132,7 +132,13 @@ export function createApp({ fleet, config, log, tally, dashboard, source }: AppO
     // Elysia would answer the HEAD of a route for GET by itself, with a length of 0 where the replica says another.
     if (method === 'HEAD' && !path.startsWith('/swagger')) return forwarder.forward(request, peer);
     peers.set(request, peer);
-    return app.fetch(request);
+    if (!CHANGES.has(path)) return app.fetch(request);
+    const requestId = forwarder.idOf(request);
+    const reply = await app.fetch(request);
+    reply.headers.set('x-request-id', requestId);
+    if (!url.searchParams.has('dry_run'))
+      log.info({ requestId, method, path, status: reply.status, peer }, 'change');
+    return reply;
   };
 
   const checked = async (received: Request, peer: string): Promise<Response> => {

@@ -83,7 +83,7 @@ export interface Config extends TrafficLimits {
   readonly allowedHosts: readonly string[];
   /** Whether the page has a button that kills a replica. */
   readonly chaos: boolean;
-  /** The part of all requests that get a line of the log, 0 to 1. */
+  /** The part of all requests for replicas that get a line of the log, 0 to 1. */
   readonly accessLog: number;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }

@@ -74,3 +74,30 @@ describe('the control port', () => {
     PATIENCE_MS,
   );
 });
+
+test(
+  'a change that is called for is one line, with the id that its caller has',
+  async () => {
+    const ringmaster = await spawnRingmaster({ RUNTIME: 'process', REPLICAS: '1' });
+    const call = (method: string, path: string, id: string): Promise<Response> =>
+      fetch(ringmaster.url + path, {
+        method,
+        headers: { 'content-type': 'application/json', 'x-request-id': id },
+        body: '{"n":1}',
+      });
+    expect((await call('POST', '/add', 'id-of-add')).headers.get('x-request-id')).toBe('id-of-add');
+    expect((await call('POST', '/add?dry_run=true', 'id-of-try')).status).toBe(200);
+    expect((await call('DELETE', '/rm', 'id-of-rm')).status).toBe(200);
+    expect(await ringmaster.end('SIGTERM')).toBe(0);
+    const lines = ringmaster
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('id-of-'));
+    const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(told.map(({ requestId, method, path, status }) => [requestId, method, path, status])).toEqual([
+      ['id-of-add', 'POST', '/add', 200],
+      ['id-of-rm', 'DELETE', '/rm', 200],
+    ]);
+  },
+  PATIENCE_MS,
+);

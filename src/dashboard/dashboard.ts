@@ -1,4 +1,6 @@
+import { Type } from '@sinclair/typebox';
 import { Elysia, t, type AnyElysia } from 'elysia';
+import { checkedBody } from '../api/body.ts';
 import { Refusal } from '../api/errors.ts';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
@@ -12,6 +14,9 @@ import { Stream } from './stream.ts';
 
 /** Of a key that is looked up. */
 const PROBE_CHARS_MAX = 1024;
+
+const victim = Type.Object({ name: Type.String() }, { additionalProperties: false });
+const wrongVictim = (): string => 'The body must be JSON with the name of a replica: {"name":"server-2"}';
 
 export interface DashboardOptions {
   readonly source: MetricsSource;
@@ -71,10 +76,7 @@ export class Dashboard {
         .get('/dashboard/probe', ({ query }) => this.#probe(query.id), {
           query: t.Object({ id: t.Optional(t.String()) }, { additionalProperties: true }),
         })
-        .post('/dashboard/kill', ({ body }) => this.#killed(body.name), {
-          parse: 'json',
-          body: t.Object({ name: t.String() }, { additionalProperties: false }),
-        })
+        .post('/dashboard/kill', ({ body }) => this.#killed(body.name), checkedBody(victim, wrongVictim))
         .all('/dashboard/*', ({ request, params }) => this.#file(params['*'], request)),
     );
   }

@@ -8,10 +8,10 @@ export const SAMPLE_MS = 1000;
 export const SAMPLES_MAX = 900;
 /** Replicas of which each sample is remembered by itself; of more only the sum is. */
 export const SERIES_MAX = 256;
-/** Over so many samples requests and errors per second are told. */
-export const RATE_SAMPLES = 3;
+/** Over so many samples requests and errors per second are told: what was a second ago is not so any more. */
+export const RATE_SAMPLES = 1;
 /** Over so many samples quantiles are told: with fewer requests than 100 in that time the 99th percentile is the slowest. */
-export const QUANTILE_SAMPLES = 10;
+export const QUANTILE_SAMPLES = 3;
 
 export interface Present {
   readonly name: string;

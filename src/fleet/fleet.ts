@@ -307,7 +307,7 @@ export class Fleet {
     else if (config.replicas > 0)
       await this.#join(
         joining([], { n: config.replicas, hostnames: [] }, { maxReplicas, naming }),
-        'is one of the first',
+        'among the first',
       );
   }
 

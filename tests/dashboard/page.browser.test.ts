@@ -124,18 +124,20 @@ describe('the page shows', () => {
       Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response('ok') }),
     );
     try {
-      const upstreams = servers.map(({ port }, i) => `replica-${i + 1}=127.0.0.1:${port}`).join(',');
+      const upstreams = servers.map(({ port }, i) => `server-${i + 1}=127.0.0.1:${port}`).join(',');
       await using scene = await Scene.open({ RUNTIME: 'static', UPSTREAMS: upstreams });
       const { onlooker } = scene;
       await onlooker.cards(64);
       await scene.traffic(200);
       expect(await onlooker.violations()).toEqual([]);
+      // Among their points there are some that meet.
+      await onlooker.page.locator('#hub').filter({ hasText: '65,536 points' }).waitFor();
       await onlooker.picture('64-replicas');
       await servers[6]?.stop(true);
       await onlooker.page
-        .locator('[data-test=card][data-replica="replica-7"]:not([data-state=ready])')
+        .locator('[data-test=card][data-replica="server-7"]:not([data-state=ready])')
         .waitFor();
-      await onlooker.by('filter').fill('replica-7');
+      await onlooker.by('filter').fill('server-7');
       await onlooker.page.waitForFunction(
         () =>
           [...document.querySelectorAll('[data-test=card]')].filter((card) => card.checkVisibility())

@@ -55,7 +55,7 @@ test('a fleet keeps a journal of all that happens to its replicas, with its caus
   const { journal } = rig.fleet;
   const since = (seq: number): string[] =>
     journal.since(seq).map(({ replica, what, why }) => `${replica} ${what}: ${why}`);
-  expect(since(0)).toEqual([1, 2, 3].map((i) => `server-${i} joined: is one of the first`));
+  expect(since(0)).toEqual([1, 2, 3].map((i) => `server-${i} joined: among the first`));
   let before = journal.seq;
   rig.engine.kill('server-2');
   await rig.clock.advance(2000);

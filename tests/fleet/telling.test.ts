@@ -45,7 +45,7 @@ describe('each change of who is in, or on the ring, is one line of the log with 
 
   test('joins', async () => {
     const rig = await opened();
-    expect(told(rig)).toEqual(['info: server-1 starting > ready, is one of the first']);
+    expect(told(rig)).toEqual(['info: server-1 starting > ready, among the first']);
     expect(await after(rig, () => rig.add(2, 'a', 'b'))).toEqual({
       happened: ['a joined', 'b joined'],
       told: ['info: a starting > ready, was added', 'info: b starting > ready, was added'],

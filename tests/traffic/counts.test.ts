@@ -51,6 +51,13 @@ describe('on port 5000 a request is counted once,', () => {
     expect(counted(balancer, 'r1')).toEqual({ 200: 1, failovers: 1 });
   });
 
+  test('by the last of those that all fail', async () => {
+    await using balancer = await Balancer.open([saying('500 X'), saying('500 X'), saying('500 X')]);
+    expect((await balancer.fetch('/')).status).toBe(500);
+    expect(counted(balancer, 'r0')).toEqual({ retries: 1 });
+    expect(counted(balancer, 'r2')).toEqual({ 500: 1, failovers: 1 });
+  });
+
   test('by the replica that failed, where no other may be asked', async () => {
     await using balancer = await Balancer.open([breaks]);
     expect((await balancer.fetch('/', { method: 'POST', body: 'x' })).status).toBe(502);

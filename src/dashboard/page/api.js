@@ -119,7 +119,7 @@ export class Api {
     try {
       this.#plans = (await this.#plan('POST', '/plan', harmless, signal)) !== null;
     } catch (error) {
-      if (!(error instanceof Refused) || error.status === 401) throw error;
+      if (!(error instanceof Refused) || error.status === 401 || error.status === 0) throw error;
       // Another refusal may be for this change alone, or for this moment.
       if (error.status === 404 || error.status === 405) this.#plans = false;
     }

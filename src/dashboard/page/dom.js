@@ -92,8 +92,12 @@ export function arrange(parent, views, keys, create) {
   const wanted = new Set(keys);
   for (const [key, view] of views)
     if (!wanted.has(key)) {
+      // Who works by keyboard would have to begin again at the top of the page.
+      const next = view.element.nextElementSibling ?? view.element.previousElementSibling;
+      const focused = view.element.contains(document.activeElement);
       view.element.remove();
       views.delete(key);
+      if (focused) focusIn(next ?? parent.parentElement);
     }
   let place = parent.firstElementChild;
   for (const key of wanted) {
@@ -105,6 +109,12 @@ export function arrange(parent, views, keys, create) {
     if (view.element === place) place = place.nextElementSibling;
     else parent.insertBefore(view.element, place);
   }
+}
+
+/** @param {Element | null} place */
+function focusIn(place) {
+  const target = place?.querySelector('button:not([disabled]), input:not([disabled])');
+  if (target instanceof HTMLElement) target.focus();
 }
 
 /**

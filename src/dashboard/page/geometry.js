@@ -44,7 +44,8 @@ export function decodeRing(answer) {
   let last = -1;
   for (let i = 0; i < length; i++) {
     const [position, owner] = [at.getUint32(i * 4, true), whose.getUint16(i * 2, true)];
-    if (position <= last) throw new Error('ring: not sorted');
+    // Points of two may meet: the arc is the first one's, and the other's is empty.
+    if (position < last) throw new Error('ring: not sorted');
     if (owner >= names.length) throw new Error('ring: a point of nobody');
     map.positions[i] = last = position;
     map.owners[i] = owner;

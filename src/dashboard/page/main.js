@@ -28,6 +28,9 @@ const HIDDEN_REST_MS = 30_000;
 /** A ring is not asked for more often than this. */
 const RING_EVERY_MS = 500;
 
+/** And after a failure that may pass, not more often than this. */
+const RING_AGAIN_MS = 3000;
+
 const store = new Store();
 const colours = new Colours();
 const spotlight = new Spotlight();
@@ -91,6 +94,8 @@ function serverNow() {
 /** The digest of the ring that was fetched, or that nobody tells. */
 let digest = '';
 let ringNotBefore = 0;
+/** Why there are no arcs; empty where there are. */
+let mapWanting = '';
 let ringAsking = false;
 
 async function followRing() {
@@ -99,17 +104,21 @@ async function followRing() {
   ringAsking = true;
   ringNotBefore = performance.now() + RING_EVERY_MS;
   try {
+    mapWanting = '';
     map = decodeRing(await api.get('/dashboard/ring'));
     // Where it has changed meanwhile it is asked for again with the next snapshot.
     digest = map.digest;
   } catch (error) {
     // Shares are drawn without arcs. Too many points to be told stay too many; anything else may be over in a moment.
     map = null;
-    if (error instanceof Refused && error.status >= 400 && error.status < 500) digest = wanted;
+    const passing = error instanceof Refused && (error.status < 400 || error.status >= 500);
+    if (passing) ringNotBefore = performance.now() + RING_AGAIN_MS;
+    else digest = wanted;
+    mapWanting = `The arcs are not drawn: ${wordsOf(error)}`;
   } finally {
     ringAsking = false;
   }
-  ring.setMap(map);
+  ring.setMap(map, mapWanting);
   lens.show(map, answer);
   await probe.ask();
 }

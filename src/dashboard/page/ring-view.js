@@ -40,6 +40,8 @@ export class RingView {
   #line = need('hub-line', HTMLElement);
   #more = need('hub-more', HTMLElement);
   #note = need('ring-note', HTMLElement);
+  /** Why there are no arcs; empty where there are. */
+  #wanting = '';
   #colours;
   #spotlight;
   /** @type {Snapshot | null} */
@@ -105,13 +107,15 @@ export class RingView {
       );
     }
     const off = snapshot.replicas.filter(({ share }) => share <= 0);
-    setText(this.#note, off.length === 0 ? '' : `Not on the ring: ${offTheRing(off)}.`);
+    const absent = off.length === 0 ? '' : `Not on the ring: ${offTheRing(off)}.`;
+    setText(this.#note, [absent, this.#wanting].filter((one) => one !== '').join(' '));
     this.#writeHub();
     if (first || same) this.#draw();
   }
 
-  /** @param {RingMap | null} map null: nobody knows, or too many points to tell */
-  setMap(map) {
+  /** @param {RingMap | null} map null: nobody knows, or too many points to tell @param {string} [wanting] why there is none */
+  setMap(map, wanting = '') {
+    this.#wanting = wanting;
     this.#map = map;
     this.#oldBand = this.#band;
     this.#band = this.#litBand = null;

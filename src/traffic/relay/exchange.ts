@@ -48,6 +48,7 @@ const SLOW_AFTER_MS = 5000;
 const SWITCHING_PROTOCOLS = 101;
 const SPACE = 0x20;
 const NONE: readonly string[] = [];
+const NONE_TRIED = { tried: new Set<string>() };
 
 type Phase =
   | 'connecting'
@@ -770,7 +771,9 @@ export class Exchange implements UpstreamUser {
     const tally = this.#ends(this.#status);
     if (tally === undefined) return;
     tally.answered(this.#status, performance.now() - this.#headAtMs);
-    if (this.#attempts?.tried.has(this.#place?.lease.replica ?? NOBODY) === false) tally.failedOver();
+    // One that fails itself, and has no other to fail over to, is among those that were tried.
+    const { tried } = this.#attempts ?? NONE_TRIED;
+    if (tried.size > (tried.has(this.#place?.lease.replica ?? NOBODY) ? 1 : 0)) tally.failedOver();
   }
 
   /** Lets the connection and the replica go. */

@@ -14,6 +14,9 @@ import {
   sectorsOf,
   walk,
 } from '../../../src/dashboard/page/geometry.js';
+import { pointsOf } from '../../../src/dashboard/points.ts';
+import { hash32 } from '../../../src/ring/hash.ts';
+import { Ring } from '../../../src/ring/ring.ts';
 
 const QUARTER = KEY_SPACE / 4;
 
@@ -62,6 +65,21 @@ describe('a ring as it is sent', () => {
       { ...answer([[1, 0]], ['a']), owners: '' },
     ];
     for (const one of bad) expect(() => decodeRing(one)).toThrow('ring');
+  });
+
+  test('is that of the server, whose points of several replicas may meet', () => {
+    let met = 0;
+    for (const count of [1, 2, 3, 30, 31, 64]) {
+      const ring = Ring.of(Array.from({ length: count }, (_, i) => `server-${i + 1}`));
+      const read = decodeRing({ digest: 'd', ...pointsOf(ring) });
+      expect(read.positions).toHaveLength(count * 1024);
+      met += read.positions.filter((position, i) => position === read.positions[i - 1]).length;
+      for (let key = 0; key < 2000; key++) {
+        const position = hash32(String(key));
+        expect(ownerAt(read, position)).toBe(/** @type {string} */ (ring.ownerAt(position)));
+      }
+    }
+    expect(met).toBeGreaterThan(0);
   });
 
   test('may have no point at all', () => {

@@ -82,6 +82,20 @@ describe('a request is counted once,', () => {
     expect(counted(rig, 'r1')).toEqual({ 200: 1, failovers: 1 });
   });
 
+  test('by the last of those that all fail', async () => {
+    await using rig = new Rig([saying('500 X'), saying('500 X'), saying('500 X')]);
+    expect(await reply(await rig.client())).toBe(500);
+    expect(counted(rig, 'r0')).toEqual({ retries: 1 });
+    expect(counted(rig, 'r1')).toEqual({ retries: 1 });
+    expect(counted(rig, 'r2')).toEqual({ 500: 1, failovers: 1 });
+  });
+
+  test('by the only one, that fails', async () => {
+    await using rig = new Rig([saying('500 X')]);
+    expect(await reply(await rig.client())).toBe(500);
+    expect(counted(rig, 'r0')).toEqual({ 500: 1 });
+  });
+
   test('by the replica that failed, where no other may be asked', async () => {
     await using rig = new Rig([(exchange) => exchange.channel.reset()]);
     expect(await reply(await rig.client(), 'POST / HTTP/1.1\r\nHost: a\r\n\r\n', 'POST')).toBe(502);
