@@ -323,6 +323,7 @@ describe('what breaks behind its back', () => {
       .filter({ hasText: /no answer/i })
       .waitFor();
     expect(await onlooker.card('server-1').getAttribute('data-state')).toBe('ready');
+    await onlooker.card('server-1').filter({ hasText: 'Ready, silent' }).waitFor();
     await onlooker.picture('silent');
     process.kill(pid, 'SIGCONT');
     await onlooker

@@ -120,9 +120,12 @@ class Card {
   show(replica, { now, chaos, most, values }) {
     const { state } = replica;
     setAttribute(this.element, 'data-state', state);
-    setIcon(this.#stateIcon, state);
-    const leaving = state === 'draining' ? `, ${count(replica.in_flight)} in flight` : '';
-    setText(this.#stateText, `${STATE_WORDS[state] ?? state}${leaving}`);
+    // On the ring it is until it has missed enough, which is not to say that it is well.
+    const silent = state === 'ready' && (replica.silent_ms >= SILENT_FROM_MS || replica.missed > 0);
+    setAttribute(this.element, 'data-silent', silent ? '' : null);
+    setIcon(this.#stateIcon, silent ? 'ejected' : state);
+    const more = state === 'draining' ? `, ${count(replica.in_flight)} in flight` : silent ? ', silent' : '';
+    setText(this.#stateText, `${STATE_WORDS[state] ?? state}${more}`);
     const why = replica.why === '' ? '' : `${replica.why} · `;
     setText(this.#why, `${why}${duration(now - replica.since)} ago`);
     const alarms = [

@@ -23,7 +23,7 @@ import { need } from './dom.js';
 const TICK_MS = 250;
 
 /** A page that nobody sees goes on listening for so long: who looks at another for a moment comes back to what is live. */
-const HIDDEN_REST_MS = 30_000;
+const HIDDEN_REST_MS = 10_000;
 
 /** A ring is not asked for more often than this. */
 const RING_EVERY_MS = 500;
