@@ -156,13 +156,22 @@ export class Stream {
       if (beganMs - listener.takenAtMs > STUCK_MS) this.#end(listener);
       else if ((listener.controller.desiredSize ?? 0) > 0) {
         snapshot ??= JSON.stringify(this.#options.snapshot());
-        listener.controller.enqueue(this.#message(listener, snapshot));
+        this.#send(listener, this.#message(listener, snapshot));
       }
     }
     const tookMs = this.#now() - beganMs;
     // The less of two: one may have been held up by what has nothing to do with it.
     [this.#tookMs, this.#tookBeforeMs] = [Math.min(tookMs, this.#tookBeforeMs), tookMs];
     this.#tellAt(beganMs + this.#gapMs(QUIET_MS));
+  }
+
+  #send(listener: Listener, message: Uint8Array): void {
+    try {
+      listener.controller.enqueue(message);
+    } catch {
+      // Its reader has just gone by itself.
+      this.#remove(listener);
+    }
   }
 
   #gapMs(leastMs: number): number {

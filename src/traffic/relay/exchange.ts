@@ -214,15 +214,16 @@ export class Exchange implements UpstreamUser {
   /** The client has closed its half with the request incomplete. */
   requestCutShort(): void {
     if (this.#phase === 'rest') return this.#close('cut');
-    if (this.#phase === 'body') return this.#break();
+    if (this.#phase === 'body') return this.#break('client');
     this.#refuse(400, 'The connection was closed before the request was complete');
   }
 
   onDeadline(): void {
     if (this.#phase === 'rest') return this.#close('cut');
     if (this.#phase === 'body') {
-      if (!this.#client.blocked && this.requestDone) this.#place?.lease.failed();
-      return this.#break();
+      const replicaIsLate = !this.#client.blocked && this.requestDone;
+      if (replicaIsLate) this.#place?.lease.failed();
+      return this.#break(replicaIsLate ? 'replica' : 'client');
     }
     const clientIsLate = !this.requestDone && !this.#awaitsContinue && this.takesBody;
     if (clientIsLate) return this.#refuse(408, 'The body of the request did not come in time');
@@ -460,7 +461,7 @@ export class Exchange implements UpstreamUser {
   /** Where the body ends cannot be known: what was sent of it is broken off, and nothing that follows is a request. */
   #badBody(): void {
     if (this.#phase === 'rest') this.#close('cut');
-    else if (this.#phase === 'body') this.#break();
+    else if (this.#phase === 'body') this.#break('client');
     else this.#refuse(400, 'The body is not chunked as RFC 9112 says');
   }
 
@@ -726,9 +727,10 @@ export class Exchange implements UpstreamUser {
   }
 
   /** Ends a reply that can't be completed, so that the client sees that it is not (RFC 9112, section 8). */
-  #break(): void {
+  #break(by: 'replica' | 'client' = 'replica'): void {
     this.#phase = 'over';
-    this.#ends(this.#status)?.brokeOff(this.#status);
+    if (by === 'replica') this.#ends(this.#status)?.brokeOff(this.#status);
+    else this.#ends(CLIENT_GONE)?.counted(CLIENT_GONE);
     this.#letGo('cut');
     this.#client.cut();
   }
