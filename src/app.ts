@@ -116,6 +116,9 @@ export function createApp({ fleet, config, log, tally, dashboard, source }: AppO
     // One would show a client its own cookies, where a replica obeys (RFC 9110, section 9.3.8), the other is for tunnels.
     if (method === 'TRACE' || method === 'CONNECT')
       throw new Refusal(405, `${method} is not forwarded`, { allow: 'GET, HEAD, POST, PUT' });
+    // A replica's page, which has our origin, would put a program of its own between the browser and us, for good.
+    if (base.headers.get('service-worker') === 'script')
+      throw new Refusal(403, 'Service workers are not served here: use the port for traffic');
     let request = base;
     if (CHANGES.has(path)) {
       checkChange({ peer, headers: request.headers }, config);

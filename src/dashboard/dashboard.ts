@@ -87,7 +87,7 @@ export class Dashboard {
   }
 
   #sample(): void {
-    this.#recorder.sample(Date.now(), this.#options.source.fleet.everyone());
+    this.#recorder.sample(Date.now(), performance.now(), this.#options.source.fleet.everyone());
     this.#stream.wake();
   }
 

@@ -5,6 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 const POLICY = {
   'content-security-policy':
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  // A page of a replica, which has the same origin, gets no handle on this one.
+  'cross-origin-opener-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 } as const;

@@ -86,6 +86,7 @@ export class Recorder {
   #total: Rates = NO_RATES;
   #seq = 0;
   #lastMs: number | undefined;
+  #lastAtMs = 0;
 
   constructor(tallies: Readonly<Record<Plane, Tally>>) {
     this.#tallies = tallies;
@@ -111,11 +112,15 @@ export class Recorder {
     return this.#talliesOf(replica).reduce((sum, { requests }) => sum + requests, 0);
   }
 
-  /** Takes a sample at `atMs`, Unix ms. `present`: the replicas that there are. */
-  sample(atMs: number, present: readonly Present[]): void {
-    // The clock of the machine may be set back.
-    const seconds = Math.max(0.001, (atMs - (this.#lastMs ?? atMs - SAMPLE_MS)) / 1000);
-    this.#lastMs = atMs;
+  /**
+   * Takes a sample at `wallMs`, Unix ms; `nowMs` is of a clock that is never set. `present`: the replicas that there are.
+   */
+  sample(wallMs: number, nowMs: number, present: readonly Present[]): void {
+    const seconds = Math.max(0.001, (nowMs - (this.#lastMs ?? nowMs - SAMPLE_MS)) / 1000);
+    this.#lastMs = nowMs;
+    // The clock of the machine may be set back, but in a chart time goes on.
+    const atMs = Math.max(wallMs, this.#lastAtMs + 1);
+    this.#lastAtMs = atMs;
     const names = new Set(present.map(({ name }) => name));
     for (const tally of Object.values(this.#tallies)) tally.keep(names);
     const place = this.#seq++ % SAMPLES_MAX;

@@ -83,12 +83,13 @@ export class Journal {
 export function happening(
   event: ReplicaEvent,
   from: ReplicaState,
-  { isNew }: { readonly isNew: boolean },
+  { isNew, isRenewed }: { readonly isNew: boolean; readonly isRenewed: boolean },
 ): Happening {
   switch (event) {
     case 'answered':
       if (isNew) return 'joined';
-      return from === 'ejected' ? 'back' : 'healed';
+      // Where the engine itself starts another it is ejected until that answers.
+      return from === 'ejected' && !isRenewed ? 'back' : 'healed';
     case 'missed':
       return 'ejected';
     case 'restarted':

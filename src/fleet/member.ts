@@ -96,6 +96,8 @@ export class Member {
   why = '';
   /** Whether it has never been on the ring. */
   isNew = true;
+  /** Whether it has another instance than when it was on the ring last. */
+  isRenewed = false;
   /** When the heartbeat was sent that is under way, or that it did not answer first of those that it owes. */
   askedAtMs: number | undefined;
   readonly leases = new Leases();
@@ -145,7 +147,7 @@ export class Member {
     this.#state = to;
     this.sinceMs = nowMs;
     this.why = why;
-    if (to === 'ready') this.isNew = false;
+    if (to === 'ready') this.isNew = this.isRenewed = false;
   }
 
   /** The instance that is looked after; undefined when there is none, or none that lives. */
@@ -162,6 +164,8 @@ export class Member {
   began(instance: Instance): void {
     this.#run = new AbortController();
     this.#instance = instance;
+    this.isRenewed = !this.isNew;
+    this.askedAtMs = undefined;
     this.missed = 0;
     this.rests = 0;
     this.restsUntilMs = 0;
@@ -178,6 +182,7 @@ export class Member {
   ended(): void {
     this.lostId = this.#instance?.id ?? this.lostId;
     this.#instance = undefined;
+    this.askedAtMs = undefined;
     this.#run.abort();
     this.nudge();
   }

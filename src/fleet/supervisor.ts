@@ -238,11 +238,14 @@ export class Supervisor {
     const wasEjected = member.state === 'ejected';
     // Before the heartbeat is sent: a nudge that comes while it is under way asks for the next one.
     member.nudged = false;
-    member.askedAtMs ??= beganMs;
     const address = instance.address as Address;
     const result =
-      (await this.#beats.run(() => heartbeat(address, heartbeatPath, this.#deadlineMs, bound), bound)) ??
-      'unsent';
+      (await this.#beats.run(() => {
+        member.askedAtMs ??= clock.now();
+        return heartbeat(address, heartbeatPath, this.#deadlineMs, bound);
+      }, bound)) ?? 'unsent';
+    // Nothing has reached it, so that it owes nothing; nor is an answer to be taken by who is looked after no more.
+    if (result === 'unsent' || signal.aborted) member.askedAtMs = undefined;
     // Only now is known whether anybody still wants to hear of it.
     if (signal.aborted || member.instance !== instance) return;
     // An answer to what was sent before it was taken off the ring tells nothing of what has happened since.

@@ -18,6 +18,8 @@ export class Attempts {
   readonly #aside: { readonly lease: Lease; readonly betterBelow: number }[] = [];
   #counted = 0;
   #last: Failure = 'refused';
+  /** Who was asked last; undefined: nobody yet. */
+  lastTried: string | undefined;
 
   /** The status that tells a client which way the last one failed. */
   get status(): 502 | 504 {
@@ -27,6 +29,7 @@ export class Attempts {
   /** Takes note of one more. */
   failed(replica: string, failure: Failure): void {
     this.tried.add(replica);
+    this.lastTried = replica;
     this.#last = failure;
     if (!isFree(failure)) this.#counted++;
   }

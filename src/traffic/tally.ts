@@ -7,8 +7,14 @@ export type Plane = 'traffic' | 'control';
 export const NOBODY = '';
 /** What a client that went away before it had its reply is counted as; no server sends it. */
 export const CLIENT_GONE = 499;
-/** Statuses from here on say that the server has failed (RFC 9110, section 15.6). */
-const ERRORS_FROM = 500;
+/**
+ * Whether a status says that the server has failed (RFC 9110, section 15.6). Not where it says that it can't do what was
+ * asked, or not in that version: any client can have as many of those as it likes.
+ */
+function isError(code: number): boolean {
+  return code >= 500 && code !== 501 && code !== 505;
+}
+
 /** A status has three digits. */
 const STATUSES = 1000;
 /** Replicas that are gone and are told of even so: whoever reads counts now and then has to see the last of them. */
@@ -23,7 +29,7 @@ export class ReplicaTally {
   latencySumMs = 0;
   /** The sum of `codes`. */
   requests = 0;
-  /** Of those, the ones that ended in 500 or more, or whose reply broke off. */
+  /** Of those, the ones that ended in an error of the server, or whose reply broke off. */
   errors = 0;
   /** Attempts here that failed, and after which another replica was asked. */
   retries = 0;
@@ -45,7 +51,7 @@ export class ReplicaTally {
   counted(code: number): void {
     (this.codes[code] as number)++;
     this.requests++;
-    if (code >= ERRORS_FROM) this.errors++;
+    if (isError(code)) this.errors++;
     this.changed = true;
   }
 
@@ -61,7 +67,7 @@ export class ReplicaTally {
 
   brokeOff(code: number): void {
     this.broken++;
-    if (code < ERRORS_FROM) this.errors++;
+    if (!isError(code)) this.errors++;
     this.counted(code);
   }
 

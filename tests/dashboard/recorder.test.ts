@@ -15,11 +15,14 @@ class Rig {
   readonly tallies = { traffic: new Tally(), control: new Tally() };
   readonly recorder = new Recorder(this.tallies);
   nowMs = 1_000_000;
+  /** By how much the clock of the machine was set. */
+  setByMs = 0;
 
   /** A second passes in which `names` are there. */
   sample(names: readonly string[] = ['a', 'b'], inFlight = 0, tookMs = SAMPLE_MS): void {
     this.nowMs += tookMs;
     this.recorder.sample(
+      this.nowMs + this.setByMs,
       this.nowMs,
       names.map((name) => ({ name, inFlight })),
     );
@@ -78,10 +81,15 @@ describe('rates', () => {
 
   test('do not jump where the clock of the machine is set back', () => {
     const rig = new Rig();
-    rig.sample();
-    rig.sample(['a'], 0, -3_600_000);
-    rig.sample();
-    expect(rig.recorder.total.requests_per_s).toBe(0);
+    for (const setByMs of [0, -3_600_000, -3_600_000, 5000]) {
+      rig.setByMs = setByMs;
+      rig.answer('a', 100);
+      rig.sample();
+    }
+    const samples = rig.recorder.since(0);
+    expect(samples?.requests_per_s).toEqual([100, 100, 100, 100]);
+    expect(samples?.at).toEqual([...(samples?.at ?? [])].sort((a, b) => a - b));
+    expect(new Set(samples?.at).size).toBe(4);
   });
 });
 

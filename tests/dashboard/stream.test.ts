@@ -60,7 +60,7 @@ class Rig {
 
   sample(): void {
     this.nowMs += 1000;
-    this.recorder.sample(this.nowMs, [{ name: 'a', inFlight: 0 }]);
+    this.recorder.sample(this.nowMs, this.nowMs, [{ name: 'a', inFlight: 0 }]);
   }
 }
 

@@ -32,20 +32,25 @@ describe('the journal', () => {
 });
 
 describe('a step of the state table is called', () => {
-  test.each<[ReplicaEvent, ReplicaState, boolean, Happening]>([
-    ['answered', 'starting', true, 'joined'],
-    ['answered', 'ejected', true, 'joined'],
-    ['answered', 'starting', false, 'healed'],
-    ['answered', 'ejected', false, 'back'],
-    ['missed', 'ready', false, 'ejected'],
-    ['died', 'ready', false, 'died'],
-    ['restarted', 'waiting', false, 'restarting'],
-    ['found', 'waiting', false, 'restarting'],
-    ['left', 'ready', false, 'draining'],
-    ['removed', 'draining', false, 'left'],
-    ['stayed', 'draining', false, 'stayed'],
-  ])('%s, from %s, new: %p: %s', (event, from, isNew, what) => {
-    expect(happening(event, from, { isNew })).toBe(what);
+  const NEW = { isNew: true, isRenewed: false };
+  const SAME = { isNew: false, isRenewed: false };
+  const RENEWED = { isNew: false, isRenewed: true };
+
+  test.each<[ReplicaEvent, ReplicaState, { isNew: boolean; isRenewed: boolean }, Happening]>([
+    ['answered', 'starting', NEW, 'joined'],
+    ['answered', 'ejected', NEW, 'joined'],
+    ['answered', 'starting', RENEWED, 'healed'],
+    ['answered', 'ejected', SAME, 'back'],
+    ['answered', 'ejected', RENEWED, 'healed'],
+    ['missed', 'ready', SAME, 'ejected'],
+    ['died', 'ready', SAME, 'died'],
+    ['restarted', 'waiting', SAME, 'restarting'],
+    ['found', 'waiting', SAME, 'restarting'],
+    ['left', 'ready', SAME, 'draining'],
+    ['removed', 'draining', SAME, 'left'],
+    ['stayed', 'draining', SAME, 'stayed'],
+  ])('%s, from %s, %o: %s', (event, from, member, what) => {
+    expect(happening(event, from, member)).toBe(what);
   });
 });
 

@@ -120,8 +120,9 @@ export class Api {
       this.#plans = (await this.#plan('POST', '/plan', harmless, signal)) !== null;
     } catch (error) {
       if (!(error instanceof Refused) || error.status === 401 || error.status === 0) throw error;
-      // Another refusal may be for this change alone, or for this moment.
+      // Any other refusal is a planner's: of this change, and not of the one that is asked about.
       if (error.status === 404 || error.status === 405) this.#plans = false;
+      else if (error.status < 500) this.#plans = true;
     }
     return this.#plans === true;
   }

@@ -72,7 +72,11 @@ export function verbOf(what) {
 }
 
 /** Reasons that are the event in other words. */
-const SAYS_NO_MORE = new Set(['draining: leaves', 'restarting: heal']);
+const SAYS_NO_MORE = new Set([
+  'draining: is being removed',
+  'left: is drained and gone',
+  'restarting: a new instance is started',
+]);
 
 /** Why, where that says more than what did. @param {{ what: string, why: string }} event */
 export function reasonOf({ what, why }) {

@@ -113,7 +113,8 @@ async function followRing() {
     map = null;
     const passing = error instanceof Refused && (error.status < 400 || error.status >= 500);
     if (passing) ringNotBefore = performance.now() + RING_AGAIN_MS;
-    else digest = wanted;
+    // What was drawn before is not drawn any more: it is asked for again, also where the ring comes back to what it was.
+    digest = passing ? '' : wanted;
     mapWanting = `The arcs are not drawn: ${wordsOf(error)}`;
   } finally {
     ringAsking = false;
@@ -155,7 +156,10 @@ const stream = new Stream({
   },
   heard: (message) => {
     const update = /** @type {Update} */ (message);
-    if (update.reset) api.forgetAbilities();
+    if (update.reset) {
+      api.forgetAbilities();
+      digest = '';
+    }
     const news = store.apply(update);
     heardAt = performance.now();
     heardOn = Date.now();

@@ -309,6 +309,8 @@ export class Exchange implements UpstreamUser {
       this.#refuse(503, `${full} has too many requests in flight: ask again`);
       return false;
     }
+    const before = this.#attempts?.lastTried;
+    if (before !== undefined) this.#context.tally.of(before).retried();
     const place = this.#place as Place<Pool>;
     if (place.flight.answersNobody) {
       this.#failed('unanswered');
@@ -644,7 +646,7 @@ export class Exchange implements UpstreamUser {
     // Nothing of it has reached the client, but for interim replies.
     if (this.#interim === 0 && isIdempotent(this.method)) return this.#failed('broken');
     lease?.failed();
-    this.#refuse(502, `Replica ${lease?.replica ?? ''} did not send a valid reply`, lease?.replica);
+    this.#refuse(502, `Replica ${lease?.replica ?? ''} did not send a valid reply`);
   }
 
   #died(): void {
@@ -684,7 +686,7 @@ export class Exchange implements UpstreamUser {
     if (this.#phase === 'over') return;
     if (this.#phase === 'rest') this.#close('cut');
     else if (this.#phase === 'body') this.#break();
-    else this.#refuse(502, 'The replica had to leave before it answered', this.#place?.lease.replica);
+    else this.#refuse(502, 'The replica had to leave before it answered');
   }
 
   /** This attempt brought no reply. The next replica is asked, where that can do no harm. */
@@ -706,21 +708,16 @@ export class Exchange implements UpstreamUser {
       else lease.suspect();
     }
     if (this.#attempts.mayGoOn(this.#asked, budget, deadlines.nowMs)) {
-      this.#context.tally.of(lease.replica).retried();
       if (this.#claim() && this.#reused) this.connected();
       return;
     }
-    this.#refuse(
-      this.#attempts.status,
-      `Replica ${lease.replica} did not answer this request`,
-      lease.replica,
-    );
+    this.#refuse(this.#attempts.status, `Replica ${lease.replica} did not answer this request`);
   }
 
-  /** Answers with an error of our own, where no byte of a reply was sent. `replica`: whose fault it is. */
-  #refuse(status: number, message: string, replica: string = NOBODY): void {
+  /** Answers with an error of our own, where no byte of a reply was sent. */
+  #refuse(status: number, message: string): void {
     this.#phase = 'over';
-    this.#ends(status, replica)?.answered(status, performance.now() - this.#headAtMs);
+    this.#ends(status)?.answered(status, performance.now() - this.#headAtMs);
     this.#letGo('cut');
     const goesOn = this.#persistent && this.requestDone && status !== 400 && status !== 408;
     this.#client.refuse(status, message, this.method, goesOn);
@@ -744,10 +741,12 @@ export class Exchange implements UpstreamUser {
 
   /**
    * The request is over, as its client sees it: where to count it. Undefined where it was over before, for a reply may be
-   * whole before its request is. `replica`: whose it was.
+   * whole before its request is.
    */
-  #ends(status: number, replica = this.#place?.lease.replica ?? NOBODY): ReplicaTally | undefined {
+  #ends(status: number): ReplicaTally | undefined {
     if (this.#isOver) return undefined;
+    // Its place may be given back already: then it was whose attempt failed last.
+    const replica = this.#place?.lease.replica ?? this.#attempts?.lastTried ?? NOBODY;
     this.#isOver = true;
     if (this.#isLogged) this.#log(status, replica);
     return this.#context.tally.of(replica);

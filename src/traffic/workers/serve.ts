@@ -50,6 +50,7 @@ export function serve(open: OpenRelay): void {
         return relay?.stop();
       case 'close':
         relay?.close();
+        tellCounts();
         process.exit();
     }
   }
