@@ -35,6 +35,7 @@ describe('the page', () => {
       "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     );
     expect(reply.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(reply.headers.get('cross-origin-opener-policy')).toBe('same-origin');
     const head = await fetch(ringmaster.url + path, { method: 'HEAD' });
     expect(head.headers.get('content-length')).toBe(String((await reply.arrayBuffer()).byteLength));
   });

@@ -286,6 +286,40 @@ test('a Ringmaster that is still starting shows the page, which says so', async 
   expect(onlooker.complaints).toEqual({ errors: [], outside: [] });
 });
 
+test('a replica’s page, which has the same origin, gets no hold of it', async () => {
+  await using scene = await Scene.open({
+    REPLICAS: '1',
+    REPLICA_COMMAND: `'${process.execPath}' tests/security/page-replica.ts`,
+  });
+  const { onlooker, ringmaster } = scene;
+  onlooker.expectLosses();
+  await onlooker.cards(1);
+  const theirs = await onlooker.browser.context.newPage();
+  await theirs.goto(`${ringmaster.url}/theirs`);
+  expect(await theirs.title()).toBe('replica');
+  const registered = await theirs.evaluate(() =>
+    navigator.serviceWorker.register('/theirs.js', { scope: '/' }).then(
+      () => 'registered',
+      (error: Error) => error.message,
+    ),
+  );
+  expect(registered).toContain('403');
+  const opened = onlooker.browser.context.waitForEvent('page');
+  await theirs.evaluate(() => void Object.assign(window, { handle: window.open('/') }));
+  const page = await opened;
+  await page.locator('body[data-news=live]').waitFor({ state: 'attached' });
+  const seen = await theirs.evaluate(() => {
+    const { handle } = window as unknown as { handle: Window | null };
+    try {
+      const field = handle?.closed === false ? handle.document.getElementById('token-field') : null;
+      return String(field);
+    } catch {
+      return 'null';
+    }
+  });
+  expect(seen).toBe('null');
+});
+
 describe('what breaks behind its back', () => {
   test('a replica that is killed turns, and heals', async () => {
     await using scene = await Scene.open();

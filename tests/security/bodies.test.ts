@@ -53,7 +53,7 @@ describe('a body that is no change is refused, costs little, and changes nothing
     async ({ body }) => {
       const before = await stateOf(ringmaster.url);
       const cpuBefore = cpuSeconds();
-      for (const line of ['POST /add', 'DELETE /rm', 'POST /plan']) {
+      for (const line of ['POST /add', 'DELETE /rm', 'POST /plan', 'POST /dashboard/kill']) {
         const reply = await rawCall(ringmaster.url, requestWith(line, FIELDS, body));
         expect([reply.status, JSON.parse(reply.body)]).toEqual([
           400,

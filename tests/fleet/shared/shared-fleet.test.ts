@@ -243,7 +243,11 @@ describe('a replica', () => {
       expect(rig.maps()).toEqual(before);
       rig.check();
     }
-    for (const { fleet } of rig.running) expect(fleet.ring.names).toEqual(FIRST);
+    for (const { fleet } of rig.running) {
+      expect(fleet.ring.names).toEqual(FIRST);
+      const told = fleet.journal.since(0).filter(({ replica }) => replica === 'server-2');
+      expect(told.map(({ what }) => what).slice(-3)).toEqual(['died', 'restarting', 'healed']);
+    }
     expect(rig.swarm.created).toBe(3);
   });
 

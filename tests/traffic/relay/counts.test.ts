@@ -90,6 +90,13 @@ describe('a request is counted once,', () => {
     expect(counted(rig, 'r2')).toEqual({ 500: 1, failovers: 1 });
   });
 
+  test('by the only one, that gives no reply: nobody else is asked', async () => {
+    await using rig = new Rig([(exchange) => exchange.channel.reset()]);
+    expect(await reply(await rig.client())).toBe(502);
+    expect(counted(rig, 'r0')).toEqual({ 502: 1 });
+    expect(rig.tally.find(NOBODY)).toBeUndefined();
+  });
+
   test('by the only one, that fails', async () => {
     await using rig = new Rig([saying('500 X')]);
     expect(await reply(await rig.client())).toBe(500);
