@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { treeOf } from '../bench/usage.ts';
 import { eventually, freePort, spawnRingmaster, type Environment, type Spawned } from '../spawned.ts';
 import { Onlooker } from './onlooker.ts';
+import { OpenPage } from './pages.ts';
+import { LISTENERS_MAX } from '../../src/dashboard/stream.ts';
 import { Link } from './link.ts';
 
 const PATIENCE_MS = 120_000;
@@ -318,6 +320,19 @@ test('a replica’s page, which has the same origin, gets no hold of it', async 
     }
   });
   expect(seen).toBe('null');
+});
+
+test('one page too many says so', async () => {
+  await using scene = await Scene.open({ REPLICAS: '1' });
+  const pages = await Promise.all(
+    Array.from({ length: LISTENERS_MAX - 1 }, () => OpenPage.open(scene.ringmaster.url)),
+  );
+  await using onlooker = await Onlooker.open(scene.ringmaster.url);
+  onlooker.expectLosses();
+  await onlooker.by('state').filter({ hasText: 'Too many pages' }).waitFor();
+  await pages[0]?.[Symbol.asyncDispose]();
+  await onlooker.news('live');
+  for (const page of pages) await page[Symbol.asyncDispose]();
 });
 
 describe('what breaks behind its back', () => {

@@ -17,15 +17,15 @@ const CHIP_ICONS = {
 /**
  * What the chip says.
  *
- * @param {{ news: News, ageMs: number, asOf: number | null, ready: number | null }} known `asOf`: Unix ms here
+ * @param {{ news: News, ageMs: number, asOf: number | null, ready: number | null, crowded: boolean }} known `asOf`: Unix ms here
  */
-function chipText({ news, ageMs, asOf, ready }) {
+function chipText({ news, ageMs, asOf, ready, crowded }) {
   const since = asOf === null ? '' : clock(asOf);
   switch (news) {
     case 'connecting':
       return 'Connecting';
     case 'starting':
-      return 'Starting';
+      return crowded ? 'Too many pages are open: close some' : 'Starting';
     case 'live':
       return ready === 0 ? 'Live, none ready' : 'Live';
     case 'stale':
@@ -100,14 +100,14 @@ export class Header {
     );
   }
 
-  /** @param {{ news: News, ageMs: number, asOf: number | null, snapshot: Snapshot | null }} known */
-  freshness({ news, ageMs, asOf, snapshot }) {
+  /** @param {{ news: News, ageMs: number, asOf: number | null, snapshot: Snapshot | null, crowded: boolean }} known `crowded`: Ringmaster is ready, and tells enough others */
+  freshness({ news, ageMs, asOf, snapshot, crowded }) {
     const ready = snapshot?.replicas.filter(({ state }) => state === 'ready').length ?? null;
     const starting =
       news === 'live' && ready === 0 && snapshot?.replicas.some(({ state }) => state === 'starting');
     /** @type {News} */
     const shown = starting ? 'starting' : news;
-    setText(this.#chipText, chipText({ news: shown, ageMs, asOf, ready }));
+    setText(this.#chipText, chipText({ news: shown, ageMs, asOf, ready, crowded }));
     setIcon(this.#chipIcon, CHIP_ICONS[shown]);
     setAttribute(this.#chip, 'data-news', shown);
     setAttribute(this.#chip, 'data-none', shown === 'live' && ready === 0 ? '' : null);

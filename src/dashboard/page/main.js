@@ -151,7 +151,11 @@ const stream = new Stream({
   open: ({ message, failed }) => {
     const source = new EventSource('/dashboard/stream');
     source.addEventListener('message', ({ data }) => message(String(data)));
-    source.addEventListener('error', () => failed(source.readyState === EventSource.CLOSED));
+    source.addEventListener('error', () => {
+      const closed = source.readyState === EventSource.CLOSED;
+      failed(closed);
+      if (closed && store.snapshot === null) void askWhy();
+    });
     return source;
   },
   heard: (message) => {
@@ -171,8 +175,24 @@ const stream = new Stream({
   },
 });
 
+/** Whether there are too many pages: a stream is refused then, as it is by one that is starting. */
+let crowded = false;
+
+async function askWhy() {
+  crowded = await api.get('/ready').then(
+    () => true,
+    () => false,
+  );
+}
+
 function showFreshness() {
-  header.freshness({ news: stream.news, ageMs: stream.ageMs, asOf: heardOn, snapshot: store.snapshot });
+  header.freshness({
+    news: stream.news,
+    ageMs: stream.ageMs,
+    asOf: heardOn,
+    snapshot: store.snapshot,
+    crowded,
+  });
 }
 
 function tick() {
