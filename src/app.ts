@@ -21,7 +21,6 @@ import { sourceAround, type MetricsSource } from './metrics/source.ts';
 import { accessLogOf, pathOf } from './traffic/access-log.ts';
 import { Forwarder, type ForwardConfig } from './traffic/forward.ts';
 import { plainAddress } from './traffic/peer.ts';
-import type { Tally } from './traffic/tally.ts';
 import { send } from './traffic/upstream.ts';
 
 export interface AppOptions {
@@ -31,9 +30,7 @@ export interface AppOptions {
   >;
   readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog'>;
   readonly log: Log;
-  /** Where forwarded requests are counted. */
-  readonly tally?: Tally;
-  /** What /metrics tells; undefined: of the ring alone. */
+  /** Where forwarded requests are counted, and what /metrics tells; undefined: of the ring alone. */
   readonly source?: MetricsSource;
   readonly dashboard?: Pick<Dashboard, 'routes'>;
 }
@@ -70,14 +67,14 @@ const QUESTIONS: ReadonlySet<string> = new Set(['/plan']);
 const DASHBOARD = '/dashboard/';
 
 /** guard → api → docs → forward: one Elysia app behind a check of who may call what. */
-export function createApp({ fleet, config, log, tally, dashboard, source }: AppOptions): App {
+export function createApp({ fleet, config, log, dashboard, source = sourceAround(fleet) }: AppOptions): App {
   const peers = new WeakMap<Request, string>();
   const peerOf = (request: Request): string => peers.get(request) ?? '';
   const forwarder = new Forwarder({
     claim: (key, except) => fleet.claim(key, except),
     send,
     config,
-    ...(tally === undefined ? {} : { tally }),
+    tally: source.tallies.control,
     accessLog: accessLogOf(config.accessLog, log),
   });
   const fail = (thrown: Thrown, request: Request): Response => {
@@ -98,7 +95,7 @@ export function createApp({ fleet, config, log, tally, dashboard, source }: AppO
     .use(replicasApi(fleet))
     .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
-    .use(metricsApi(createRegistry(source ?? sourceAround(fleet))))
+    .use(metricsApi(createRegistry(source)))
     .use(dashboard?.routes() ?? new Elysia())
     .use(homeApi({ forwarder, peerOf }))
     .use(docs())

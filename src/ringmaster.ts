@@ -125,7 +125,7 @@ export async function openRingmaster(
     stopping.removeEventListener('abort', close);
   }
   return {
-    app: createApp({ fleet, config, log, tally: tallies.control, source, dashboard }),
+    app: createApp({ fleet, config, log, source, dashboard }),
     runtime: runtime.kind,
     whyNotDocker,
     fleet,

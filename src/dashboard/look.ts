@@ -1,9 +1,8 @@
 import type { Config } from '../config.ts';
 import type { ReplicaView } from '../fleet/crew.ts';
 import { sourceOf } from '../fleet/digest.ts';
+import { sharesOf } from '../metrics/shares.ts';
 import type { MetricsSource } from '../metrics/source.ts';
-import type { Ring } from '../ring/ring.ts';
-
 import { authority } from '../traffic/peer.ts';
 import type { Recorder } from './recorder.ts';
 import type { ReplicaSnapshot, Snapshot } from './snapshot.ts';
@@ -28,7 +27,6 @@ export class Look {
   readonly #options: LookOptions;
   /** From the fleet's clock to Unix ms. */
   #offsetMs = 0;
-  #shares: { readonly of: Ring; readonly byName: ReadonlyMap<string, number> } | undefined;
 
   constructor(options: LookOptions) {
     this.#options = options;
@@ -48,7 +46,7 @@ export class Look {
     const { fleet } = source;
     const { map, digest, revision, peers } = fleet.standing();
     const { algorithm, points } = sourceOf(map);
-    const shares = this.#sharesOf(map);
+    const shares = sharesOf(map);
     const replicas = fleet.everyone().map((view) => this.#replica(view, shares.get(view.name) ?? 0));
     return {
       at: wallNow(),
@@ -96,11 +94,5 @@ export class Look {
       requests: recorder.requests(name),
       ...recorder.rates(name),
     };
-  }
-
-  /** Each point is looked at: not again while the ring is the same. */
-  #sharesOf(map: Ring): ReadonlyMap<string, number> {
-    if (this.#shares?.of !== map) this.#shares = { of: map, byName: map.share() };
-    return this.#shares.byName;
   }
 }

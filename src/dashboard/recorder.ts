@@ -8,9 +8,10 @@ export const SAMPLE_MS = 1000;
 export const SAMPLES_MAX = 900;
 /** Replicas of which each sample is remembered by itself; of more only the sum is. */
 export const SERIES_MAX = 256;
-/** Over so many samples requests and errors per second are told: what was a second ago is not so any more. */
-export const RATE_SAMPLES = 1;
-/** Over so many samples quantiles are told: with fewer requests than 100 in that time the 99th percentile is the slowest. */
+/**
+ * Over so many samples quantiles are told: with fewer requests than 100 in that time the 99th percentile is the slowest.
+ * Requests and errors per second are those of the last sample alone, since what was before is not so any more.
+ */
 export const QUANTILE_SAMPLES = 3;
 
 export interface Present {
@@ -29,7 +30,6 @@ export const NO_RATES: Rates = Object.freeze({
 class Counts {
   requests = 0;
   errors = 0;
-  seconds = 0;
   readonly latency = new Float64Array(LATENCY_BUCKETS);
 
   add(other: Counts): void {
@@ -40,6 +40,9 @@ class Counts {
   }
 }
 
+/** What most have in most seconds; only to be read. */
+const NO_COUNTS = new Counts();
+
 /** One replica's last samples: what was counted in each, and its requests per second for the chart. */
 class Series {
   readonly perSecond = new Float32Array(SAMPLES_MAX).fill(Number.NaN);
@@ -49,13 +52,13 @@ class Series {
   readonly #told = new Map<ReplicaTally, { requests: number; errors: number; latency: Float64Array }>();
 
   /** What came since the last sample. */
-  take(tallies: readonly ReplicaTally[], seconds: number): Counts {
-    const counts = new Counts();
-    counts.seconds = seconds;
+  take(tallies: readonly ReplicaTally[]): Counts {
+    let counts = NO_COUNTS;
     for (const tally of tallies) {
       const before = this.#told.get(tally);
       const requests = tally.requests - (before?.requests ?? 0);
       if (requests === 0) continue;
+      if (counts === NO_COUNTS) counts = new Counts();
       counts.requests += requests;
       counts.errors += tally.errors - (before?.errors ?? 0);
       for (let i = 0; i < LATENCY_BUCKETS; i++)
@@ -126,25 +129,24 @@ export class Recorder {
     const place = this.#seq++ % SAMPLES_MAX;
     for (const series of this.#series.values()) series.perSecond[place] = Number.NaN;
     const sum = new Counts();
-    sum.seconds = seconds;
     for (const name of this.#counted(names)) {
       let series = this.#series.get(name);
       if (series === undefined) {
         series = new Series();
         this.#series.set(name, series);
       }
-      const counts = series.take(this.#talliesOf(name), seconds);
+      const counts = series.take(this.#talliesOf(name));
       sum.add(counts);
       if (names.has(name)) {
         series.seenAt = this.#seq;
         series.perSecond[place] = counts.requests / seconds;
-        this.#rates.set(name, ratesOf(series.last));
+        this.#rates.set(name, ratesOf(series.last, seconds));
       }
     }
     this.#forget(names);
     this.#last.push(sum);
     if (this.#last.length > QUANTILE_SAMPLES) this.#last.shift();
-    this.#total = ratesOf(this.#last);
+    this.#total = ratesOf(this.#last, seconds);
     this.#at[place] = atMs;
     this.#requests[place] = sum.requests / seconds;
     this.#errors[place] = sum.errors / seconds;
@@ -198,18 +200,15 @@ export class Recorder {
   }
 }
 
-function ratesOf(last: readonly Counts[]): Rates {
-  const [lately, all] = [new Counts(), new Counts()];
-  let seconds = 0;
-  for (const counts of last.slice(-RATE_SAMPLES)) {
-    lately.requests += counts.requests;
-    lately.errors += counts.errors;
-    seconds += counts.seconds;
-  }
+/** `seconds`: how long the last sample is. */
+function ratesOf(last: readonly Counts[], seconds: number): Rates {
+  if (last.every((counts) => counts.requests === 0)) return NO_RATES;
+  const all = new Counts();
   for (const counts of last) all.add(counts);
+  const { requests, errors } = last.at(-1) ?? NO_COUNTS;
   return {
-    requests_per_s: rounded(lately.requests / seconds) ?? 0,
-    errors_per_s: rounded(lately.errors / seconds) ?? 0,
+    requests_per_s: rounded(requests / seconds) ?? 0,
+    errors_per_s: rounded(errors / seconds) ?? 0,
     p50_ms: rounded(latencyQuantileMs(all.latency, 0.5) ?? Number.NaN),
     p99_ms: rounded(latencyQuantileMs(all.latency, 0.99) ?? Number.NaN),
   };

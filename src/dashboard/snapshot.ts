@@ -34,7 +34,7 @@ export interface Snapshot {
 
 export interface Rates {
   readonly requests_per_s: number;
-  /** Those that were answered with 500 and more, or whose reply broke off. */
+  /** Those that ended in an error of the server, or whose reply broke off; see ReplicaTally. */
   readonly errors_per_s: number;
   /** null where no request was answered lately. */
   readonly p50_ms: number | null;

@@ -10,6 +10,7 @@ import { EngineWord } from './engine-word.ts';
 import { Unavailable, type FleetError } from './errors.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
+import { Journal } from './journal.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from './member.ts';
 import { Marks } from './marks.ts';
 import {
@@ -25,7 +26,6 @@ import {
 } from './membership.ts';
 import { Pulse } from './pulse.ts';
 import { ChangeQueue } from './queue.ts';
-import { Journal } from './journal.ts';
 import { reasonOf, refusal } from './refusal.ts';
 import type { Standing } from './standing.ts';
 import type { ReplicaEvent } from './state.ts';

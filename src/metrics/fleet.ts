@@ -1,9 +1,9 @@
 import { sourceOf } from '../fleet/digest.ts';
 import type { Happening } from '../fleet/journal.ts';
 import type { ReplicaState } from '../fleet/state.ts';
-import type { Ring } from '../ring/ring.ts';
 import { CALL_BOUNDS_S, VERBS, type CallCounts } from '../runtime/meter.ts';
 import { byReplica, HistogramWriter, single, type Family, type Look } from './family.ts';
+import { sharesOf } from './shares.ts';
 
 /** Those that a replica can be seen in; who is gone is no longer there. */
 const STATES: readonly ReplicaState[] = ['starting', 'ready', 'ejected', 'waiting', 'draining'];
@@ -23,9 +23,6 @@ const KINDS: readonly Happening[] = [
 
 const CALL_DURATION = 'ringmaster_engine_call_duration_seconds';
 const callDuration = new HistogramWriter(CALL_DURATION, CALL_BOUNDS_S);
-
-/** To find it each point is looked at: once for each ring. */
-const shares = new WeakMap<Ring, ReadonlyMap<string, number>>();
 
 export const fleetFamilies: readonly Family[] = [
   {
@@ -164,12 +161,4 @@ export const fleetFamilies: readonly Family[] = [
 
 function byVerb({ source }: Look, valueOf: (counts: CallCounts) => number) {
   return VERBS.map((verb) => ({ labels: { verb }, value: valueOf(source.engine.calls[verb]) }));
-}
-
-function sharesOf(ring: Ring): ReadonlyMap<string, number> {
-  const known = shares.get(ring);
-  if (known !== undefined) return known;
-  const found = ring.share();
-  shares.set(ring, found);
-  return found;
 }

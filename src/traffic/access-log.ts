@@ -1,12 +1,13 @@
 import { printable } from '../config.ts';
 import type { Log } from '../log.ts';
+import type { Plane } from './tally.ts';
 
 /** What a client chooses of a line, at most, in characters: it must not fill the log with one request. */
 export const SHOWN_MAX_CHARS = 256;
 
 /** One request, as far as it may be told: no query, no fields, no body. */
 export interface Access {
-  readonly plane: 'traffic' | 'control';
+  readonly plane: Plane;
   readonly requestId: string;
   readonly method: string;
   /** As it came: what of it is a secret is left out here. */

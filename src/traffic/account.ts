@@ -1,5 +1,5 @@
 import type { AccessLog } from './access-log.ts';
-import { CLIENT_GONE, NOBODY, type Tally } from './tally.ts';
+import { CLIENT_GONE, NOBODY, type ReplicaTally, type Tally } from './tally.ts';
 
 export interface AccountOptions {
   readonly tally: Tally;
@@ -34,31 +34,31 @@ export class Account {
 
   /** The client has the whole of the replica's reply. */
   answered(status: number): void {
-    if (!this.#ends(status)) return;
-    const tally = this.#options.tally.of(this.#replica);
+    const tally = this.#ends(status);
+    if (tally === undefined) return;
     tally.answered(status, performance.now() - this.#beganMs);
     if (this.#askedBefore) tally.failedOver();
   }
 
   /** The client sees that the reply breaks off. */
   broke(status: number): void {
-    if (this.#ends(status)) this.#options.tally.of(this.#replica).brokeOff(status);
+    this.#ends(status)?.brokeOff(status);
   }
 
   clientGone(): void {
-    if (this.#ends(CLIENT_GONE)) this.#options.tally.of(this.#replica).counted(CLIENT_GONE);
+    this.#ends(CLIENT_GONE)?.counted(CLIENT_GONE);
   }
 
   /** The client is told so by us. */
   refused(status: number): void {
-    if (this.#ends(status))
-      this.#options.tally.of(this.#replica).answered(status, performance.now() - this.#beganMs);
+    this.#ends(status)?.answered(status, performance.now() - this.#beganMs);
   }
 
-  #ends(status: number): boolean {
-    if (this.#ended) return false;
+  /** Where to count it; undefined where it was over before. */
+  #ends(status: number): ReplicaTally | undefined {
+    if (this.#ended) return undefined;
     this.#ended = true;
-    const { accessLog, request, requestId, peer } = this.#options;
+    const { tally, accessLog, request, requestId, peer } = this.#options;
     const replica = this.#replica === NOBODY ? undefined : this.#replica;
     accessLog?.write({
       plane: 'control',
@@ -70,6 +70,6 @@ export class Account {
       tookMs: performance.now() - this.#beganMs,
       peer,
     });
-    return true;
+    return tally.of(this.#replica);
   }
 }

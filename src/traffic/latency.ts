@@ -6,15 +6,8 @@ const FIRST_MS = 0.0625;
 const OCTAVES = 21;
 export const LATENCY_BUCKETS = 1 + OCTAVES * BUCKETS_PER_OCTAVE;
 
-/** log2 of the bounds in one octave would do; a table costs less than a logarithm with each request. */
-const BOUNDS_MS: readonly number[] = Array.from({ length: LATENCY_BUCKETS }, (_, bucket) => boundOf(bucket));
-
 /** The most that is counted in a bucket, in ms. Each power of two of FIRST_MS is such a bound. */
 export function latencyBoundMs(bucket: number): number {
-  return BOUNDS_MS[bucket] ?? Number.POSITIVE_INFINITY;
-}
-
-function boundOf(bucket: number): number {
   const octave = Math.floor(bucket / BUCKETS_PER_OCTAVE);
   return FIRST_MS * 2 ** octave * (1 + (bucket % BUCKETS_PER_OCTAVE) / BUCKETS_PER_OCTAVE);
 }

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'bun:test';
 import {
   NO_RATES,
   QUANTILE_SAMPLES,
-  RATE_SAMPLES,
   Recorder,
   SAMPLE_MS,
   SAMPLES_MAX,
@@ -43,11 +42,9 @@ describe('rates', () => {
 
   test('are of the last samples, of both ports', () => {
     const rig = new Rig();
-    for (let i = 0; i < RATE_SAMPLES; i++) {
-      rig.answer('a', 20);
-      rig.tallies.control.of('a').answered(500, 4);
-      rig.sample();
-    }
+    rig.answer('a', 20);
+    rig.tallies.control.of('a').answered(500, 4);
+    rig.sample();
     expect(rig.recorder.rates('a')).toMatchObject({
       requests_per_s: 21,
       errors_per_s: 1,
@@ -56,8 +53,8 @@ describe('rates', () => {
     });
     expect(rig.recorder.rates('b')).toEqual(NO_RATES);
     expect(rig.recorder.total).toMatchObject({ requests_per_s: 21, errors_per_s: 1 });
-    expect(rig.recorder.requests('a')).toBe(RATE_SAMPLES * 21);
-    for (let i = 0; i < RATE_SAMPLES; i++) rig.sample();
+    expect(rig.recorder.requests('a')).toBe(21);
+    rig.sample();
     expect(rig.recorder.rates('a')).toMatchObject({ requests_per_s: 0, errors_per_s: 0, p50_ms: 2 });
     for (let i = 0; i < QUANTILE_SAMPLES; i++) rig.sample();
     expect(rig.recorder.rates('a')).toEqual(NO_RATES);

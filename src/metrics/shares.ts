@@ -1,0 +1,13 @@
+import type { Ring } from '../ring/ring.ts';
+
+const known = new WeakMap<Ring, ReadonlyMap<string, number>>();
+
+/** The part of the key space that each replica owns. To find it each point is looked at: once for each ring, whoever asks. */
+export function sharesOf(ring: Ring): ReadonlyMap<string, number> {
+  let shares = known.get(ring);
+  if (shares === undefined) {
+    shares = ring.share();
+    known.set(ring, shares);
+  }
+  return shares;
+}
