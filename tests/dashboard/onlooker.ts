@@ -5,6 +5,7 @@ import { openBrowser, type Browser } from '../browser.ts';
 
 /** Pictures of each state that was seen; kept, since some of it only an eye can judge. */
 const PICTURES = new URL('../../test-output/page/', import.meta.url);
+const NETWORK_CHANGED = 'net::ERR_NETWORK_CHANGED';
 const AXE = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'));
 
 /** What the browser complained of: there is to be none of it. */
@@ -29,7 +30,15 @@ export class Onlooker implements AsyncDisposable {
     const page = await browser.context.newPage();
     const onlooker = new Onlooker(browser, page, url);
     await onlooker.#watch();
-    await page.goto(url);
+    // The browser gives up what it is loading when this machine's network changes, as other suites have it do.
+    for (;;) {
+      const failed = await page.goto(url).then(
+        () => undefined,
+        (error: Error) => error,
+      );
+      if (failed === undefined) break;
+      if (!failed.message.includes(NETWORK_CHANGED)) throw failed;
+    }
     return onlooker;
   }
 
@@ -115,6 +124,8 @@ export class Onlooker implements AsyncDisposable {
   async #watch(): Promise<void> {
     const { page, complaints, url } = this;
     page.on('console', (message) => {
+      // Nothing that the page could do about it, but to load what is missing again.
+      if (message.text().includes(NETWORK_CHANGED)) return;
       const lost = /net::ERR_|Failed to load resource/.test(message.text());
       if (message.type() === 'error' && !(lost && this.#lossesExpected))
         complaints.errors.push(message.text());

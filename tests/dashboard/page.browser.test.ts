@@ -322,6 +322,26 @@ test('a replica’s page, which has the same origin, gets no hold of it', async 
   expect(seen).toBe('null');
 });
 
+test('a page of which a part does not come is loaded again', async () => {
+  await using scene = await Scene.open({ REPLICAS: '1' });
+  const { onlooker } = scene;
+  const { page } = onlooker;
+  onlooker.expectLosses();
+  await onlooker.cards(1);
+  for (const part of ['cards.js', 'main.js', 'style.css']) {
+    let lost = 0;
+    await page.route(`**/dashboard/${part}`, (route) =>
+      lost++ === 0 ? route.abort('failed') : route.continue(),
+    );
+    await page.reload();
+    await eventually(() => lost === 2);
+    await onlooker.news('live');
+    await onlooker.cards(1);
+    await page.waitForFunction(() => history.state === null);
+    await page.unroute(`**/dashboard/${part}`);
+  }
+});
+
 test('one page too many says so', async () => {
   await using scene = await Scene.open({ REPLICAS: '1' });
   const pages = await Promise.all(
