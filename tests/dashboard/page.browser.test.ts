@@ -343,16 +343,16 @@ test('a page of which a part does not come is loaded again', async () => {
 });
 
 test('one page too many says so', async () => {
-  await using scene = await Scene.open({ REPLICAS: '1' });
-  const pages = await Promise.all(
-    Array.from({ length: LISTENERS_MAX - 1 }, () => OpenPage.open(scene.ringmaster.url)),
-  );
-  await using onlooker = await Onlooker.open(scene.ringmaster.url);
+  const ringmaster = await spawnRingmaster({ RUNTIME: 'process', REPLICAS: '1' });
+  const pages = await Promise.all(Array.from({ length: LISTENERS_MAX }, () => OpenPage.open(ringmaster.url)));
+  await using onlooker = await Onlooker.open(ringmaster.url);
   onlooker.expectLosses();
   await onlooker.by('state').filter({ hasText: 'Too many pages' }).waitFor();
   await pages[0]?.[Symbol.asyncDispose]();
   await onlooker.news('live');
   for (const page of pages) await page[Symbol.asyncDispose]();
+  await ringmaster.end('SIGTERM');
+  expect(onlooker.complaints).toEqual({ errors: [], outside: [] });
 });
 
 describe('what breaks behind its back', () => {
