@@ -1,5 +1,5 @@
 import { hash32, mix32 } from './hash.ts';
-import type { Placement } from './placement.ts';
+import { sitesOf, type Placement, type Site } from './placement.ts';
 
 /**
  * Points of one replica, whatever the number of replicas. Where it depends on that number, as in Envoy's
@@ -64,13 +64,17 @@ type Ranks = Uint8Array | Uint16Array | Uint32Array;
  * of state: two names that agree in those, and among 100,000 names such a pair is to be expected, would have
  * all points in common, and one of the two replicas no keys at all. Here they have to agree in both hashes.
  *
+ * The first points of a heavier replica are those that it has with less weight: so its share only grows with its weight,
+ * and what moves, moves towards it.
+ *
+ * @param weight above 0; the replica has `1024 * weight` points, to the nearest whole number, and 1 at least
  * @returns positions in [0, 2^32), in no order
  */
-export function pointsOf(name: string): Uint32Array {
-  const positions = new Uint32Array(POINTS_PER_REPLICA);
+export function pointsOf(name: string, weight = 1): Uint32Array {
+  const positions = new Uint32Array(Math.max(1, Math.round(POINTS_PER_REPLICA * weight)));
   const start = hash32(name);
   const stride = hash32(STRIDE_PREFIX + name) | 1;
-  for (let i = 0; i < POINTS_PER_REPLICA; i++) positions[i] = mix32(start + Math.imul(i + 1, stride));
+  for (let i = 0; i < positions.length; i++) positions[i] = mix32(start + Math.imul(i + 1, stride));
   return positions;
 }
 
@@ -85,7 +89,10 @@ export function pointsOf(name: string): Uint32Array {
  * Memory: 128 KiB and 6 KiB per replica for up to 32 replicas; 0.6 MiB for 64, 14 MiB for 1000.
  */
 export class Ring implements Placement {
+  readonly algorithm = 'ring';
+  readonly positions = KEY_SPACE;
   readonly names: readonly string[];
+  readonly sites: readonly Site[];
 
   /** how many points there are, those behind another included */
   readonly points: number;
@@ -106,8 +113,10 @@ export class Ring implements Placement {
   readonly #starts: Uint32Array;
   readonly #startsShift: number;
 
-  private constructor(names: readonly string[], positions: Uint32Array, ranks: Ranks) {
-    this.names = Object.freeze([...names]);
+  private constructor(sites: readonly Site[], positions: Uint32Array, ranks: Ranks) {
+    const names = sites.map(({ name }) => name);
+    this.names = Object.freeze(names);
+    this.sites = sites;
     this.points = positions.length - 1;
     this.#byRank = [undefined, ...names];
     this.#positions = positions;
@@ -125,17 +134,19 @@ export class Ring implements Placement {
   /**
    * O(p log p) for p points in all; some 5 ms for 64 replicas, 20 ms before the code is compiled.
    *
-   * @param names in any order; a name that comes twice is one replica
-   * @param positionsOf where the points of a name are: as many as it likes, each in [0, 2^32)
+   * @param replicas in any order; by its name alone, one has weight 1; of a name that comes twice the last counts
+   * @param positionsOf where the points of a replica are: as many as it likes, each in [0, 2^32)
    * @throws RangeError for more than {@link REPLICAS_MAX} names
    */
-  static of(names: Iterable<string>, positionsOf: (name: string) => Uint32Array = pointsOf): Ring {
-    const distinct = new Set(names);
-    if (distinct.size > REPLICAS_MAX) {
-      throw new RangeError(`A ring has room for ${REPLICAS_MAX} replicas, not for ${distinct.size}`);
+  static of(
+    replicas: Iterable<string | Site>,
+    positionsOf: (name: string, weight: number) => Uint32Array = pointsOf,
+  ): Ring {
+    const sorted = sitesOf(replicas);
+    if (sorted.length > REPLICAS_MAX) {
+      throw new RangeError(`A ring has room for ${REPLICAS_MAX} replicas, not for ${sorted.length}`);
     }
-    const sorted = [...distinct].sort();
-    const points = sortedPoints(sorted.map((name) => positionsOf(name)));
+    const points = sortedPoints(sorted.map(({ name, weight }) => positionsOf(name, weight)));
     const positions = new Uint32Array(points.length + 1);
     const ranks = ranksUpTo(sorted.length, points.length + 1);
     for (let i = 0; i < points.length; i++) {
@@ -146,6 +157,14 @@ export class Ring implements Placement {
     positions[points.length] = KEY_SPACE - 1;
     ranks[points.length] = ranks[0]!;
     return new Ring(sorted, positions, ranks);
+  }
+
+  hash(key: string): number {
+    return hash32(key);
+  }
+
+  positionOf(key: string): number {
+    return hash32(key);
   }
 
   /** Expected O(1) beyond the hash, whatever the number of replicas. */
