@@ -1,4 +1,5 @@
 import { hash32 } from '../../src/ring/hash.ts';
+import { sitesOf, type Site } from '../../src/ring/placement.ts';
 import { Ring } from '../../src/ring/ring.ts';
 
 /**
@@ -7,19 +8,22 @@ import { Ring } from '../../src/ring/ring.ts';
  */
 export function toyRings(): () => void {
   const of = Ring.of;
-  Ring.of = (names) => toy([...new Set(names)].sort());
+  Ring.of = (replicas) => toy(sitesOf(replicas));
   return () => {
     Ring.of = of;
   };
 }
 
-function toy(names: readonly string[]): Ring {
+function toy(sites: readonly Site[]): Ring {
+  const names = sites.map(({ name }) => name);
   const preference = (key: string, limit = names.length): string[] => {
     const weights = new Map(names.map((name) => [name, hash32(`${key}/${name}`)]));
     return names.toSorted((a, b) => (weights.get(b) ?? 0) - (weights.get(a) ?? 0)).slice(0, limit);
   };
   return Object.assign(Object.create(Ring.prototype) as Ring, {
+    algorithm: 'ring' as const,
     names,
+    sites,
     preference,
     owner: (key: string) => preference(key, 1)[0],
   });
