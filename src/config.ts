@@ -3,6 +3,8 @@
  * A bad value is refused with one line that names the variable, the value and what is allowed.
  */
 import { isIP } from 'node:net';
+import { COURSE_REPLICAS_MAX } from './ring/course.ts';
+import { ALGORITHMS, type Algorithm } from './ring/placement.ts';
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -21,6 +23,21 @@ export interface Upstream {
   readonly name: string;
   readonly host: string;
   readonly port: number;
+  /** Its share of the keys as a multiple of the share of weight 1: 1 to WEIGHT_MAX, and 1 where it is not said. */
+  readonly weight?: number | undefined;
+}
+
+/** What decides which replica a request goes to. */
+export interface Balance {
+  readonly hash: Algorithm;
+  /** Watched beside it on real traffic; undefined: none. */
+  readonly shadowHash: Algorithm | undefined;
+  /** No replica has more in flight than this times its due part of all; 0: however many it gets. */
+  readonly loadFactor: number;
+  /** Over how many replicas of its order a hot key is spread; 1: it stays with its owner. */
+  readonly hotKeySpread: number;
+  /** From which part of all requests on a key is hot, above 0 to 1. */
+  readonly hotKeyShare: number;
 }
 
 /** What the relay gives to one peer, and how long it waits for one. Sizes are bytes, times milliseconds. */
@@ -46,7 +63,7 @@ export interface TrafficLimits {
   readonly replicaInFlightMax: number;
 }
 
-export interface Config extends TrafficLimits {
+export interface Config extends TrafficLimits, Balance {
   readonly host: string;
   /** Control port, 0 to 65535; 0 lets the kernel pick a free one. */
   readonly port: number;
@@ -72,6 +89,8 @@ export interface Config extends TrafficLimits {
   /** Undefined: the sample server in src/replica. */
   readonly replicaCommand: readonly string[] | undefined;
   readonly hashKey: readonly KeySource[];
+  /** How long the share of a new or healed replica takes to grow to what it is due; 0: it has it at once. */
+  readonly slowStartMs: number;
   readonly heartbeatPath: string;
   readonly heartbeatIntervalMs: number;
   /** Missed heartbeats in a row that take a replica off the ring. */
@@ -94,6 +113,15 @@ export interface Config extends TrafficLimits {
  */
 export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$';
 const NAME = new RegExp(NAME_PATTERN);
+/** A heavier replica makes a larger ring; who needs finer steps than these wants fewer and larger replicas. */
+export const WEIGHT_MAX = 100;
+/** Of all weights together: on a ring each of them is 1024 points of 8 bytes, sorted anew with each change. */
+export const WEIGHT_SUM_MAX = 16_384;
+/** Bounds of what a replica may have in flight, as a multiple of its due part. */
+const LOAD_FACTOR_MIN = 1.01;
+const LOAD_FACTOR_MAX = 100;
+/** Algorithms whose maps follow fractions of a weight, and so let a share grow. */
+const GROWING: readonly Algorithm[] = ['ring', 'rendezvous'];
 /** Labels with dots between them, and perhaps one at the end; "_" is in the names that Compose gives. */
 const DNS_NAME = /^(?=.{1,253}$)[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*\.?$/;
 
@@ -101,7 +129,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Parses `env`; throws ConfigError on the first bad value. Unset and empty both mean the default. */
 export function parseConfig(env: Environment): Config {
-  const maxReplicas = integer(env, 'MAX_REPLICAS', 64, 1, 10_000);
+  const hash = choice(env, 'HASH', 'ring', ALGORITHMS);
+  const shadowHash = choice(env, 'SHADOW_HASH', 'off', ['off', ...ALGORITHMS]);
+  if (shadowHash === hash)
+    refuse('SHADOW_HASH', shadowHash, `another algorithm than HASH, which is ${hash} too`);
+  const isCourse = hash === 'course' || shadowHash === 'course';
+  const replicasMax = isCourse ? COURSE_REPLICAS_MAX : 10_000;
+  const maxReplicas = integer(env, 'MAX_REPLICAS', Math.min(64, replicasMax), 1, replicasMax);
   const runtime = choice(env, 'RUNTIME', 'auto', ['auto', 'docker', 'swarm', 'process', 'static']);
   const replicas = integer(env, 'REPLICAS', Math.min(3, maxReplicas), 0, maxReplicas);
   const controlPort = integer(env, 'PORT', 5000, 0, 65_535);
@@ -116,7 +150,7 @@ export function parseConfig(env: Environment): Config {
     retries: integer(env, 'RETRIES', 2, 0, 10),
     trustedProxies: networks(env, 'TRUSTED_PROXIES'),
     runtime,
-    upstreams: upstreams(env, 'UPSTREAMS', runtime, maxReplicas),
+    upstreams: upstreams(env, 'UPSTREAMS', { runtime, max: maxReplicas, weighted: hash !== 'course' }),
     replicas: runtime === 'static' ? 0 : replicas,
     maxReplicas,
     // No dot: CLUSTER-NAME and CLUSTER.joining-NAME must never meet the names of another cluster.
@@ -135,7 +169,13 @@ export function parseConfig(env: Environment): Config {
     ),
     replicaPort: integer(env, 'REPLICA_PORT', 5000, 1, 65_535),
     replicaCommand: command(env, 'REPLICA_COMMAND'),
+    hash,
+    shadowHash: shadowHash === 'off' ? undefined : shadowHash,
     hashKey: hashKey(env, 'HASH_KEY', 'query:id'),
+    loadFactor: loadFactor(env, 'LOAD_FACTOR'),
+    slowStartMs: slowStart(env, 'SLOW_START_MS', hash),
+    hotKeySpread: integer(env, 'HOT_KEY_SPREAD', 1, 1, 64),
+    hotKeyShare: share(env, 'HOT_KEY_SHARE', 0.1),
     heartbeatPath: text(env, 'HEARTBEAT_PATH', '/heartbeat', /^\/[!-~]*$/, 'a path that begins with "/"'),
     heartbeatIntervalMs: integer(env, 'HEARTBEAT_INTERVAL_MS', 1000, 50, 3_600_000),
     heartbeatFailures: integer(env, 'HEARTBEAT_FAILURES', 3, 1, 100),
@@ -200,6 +240,31 @@ function part(env: Environment, name: string, fallback: number): number {
   const parsed = /^(?:0|1|0?\.\d{1,6}|1\.0{1,6})$/.test(found) ? Number(found) : Number.NaN;
   if (!(parsed >= 0 && parsed <= 1)) refuse(name, found, 'a number from 0 (none) to 1 (all), such as 0.01');
   return parsed;
+}
+
+function share(env: Environment, name: string, fallback: number): number {
+  const found = value(env, name);
+  if (found === undefined) return fallback;
+  const parsed = /^(?:1(?:\.0{1,6})?|0?\.\d{1,6})$/.test(found) ? Number(found) : Number.NaN;
+  if (!(parsed > 0)) refuse(name, found, 'a number above 0, at most 1 (all), such as 0.1');
+  return parsed;
+}
+
+/** At 1 a replica may have no more than the mean, and hardly a request stays where its key belongs. */
+function loadFactor(env: Environment, name: string): number {
+  const found = value(env, name);
+  if (found === undefined || found === '0') return 0;
+  const parsed = /^\d{1,3}(?:\.\d{1,6})?$/.test(found) ? Number(found) : Number.NaN;
+  if (!(parsed >= LOAD_FACTOR_MIN && parsed <= LOAD_FACTOR_MAX))
+    refuse(name, found, `0 (off), or a number from ${LOAD_FACTOR_MIN} to ${LOAD_FACTOR_MAX}, such as 1.25`);
+  return parsed;
+}
+
+function slowStart(env: Environment, name: string, hash: Algorithm): number {
+  const ms = integer(env, name, 0, 0, 3_600_000);
+  if (ms > 0 && !GROWING.includes(hash))
+    refuse(name, String(ms), `0 with HASH=${hash}: shares grow only with HASH=${GROWING.join(' or ')}`);
+  return ms;
 }
 
 function port(env: Environment, name: string, fallback: number): number | undefined {
@@ -281,30 +346,54 @@ export function parseAuthority(text: string): { host: string; port: number } | u
   return port >= 1 && port <= 65_535 ? { host, port } : undefined;
 }
 
+/** `host:port` as Host, URLs and configurations have it; an IPv6 address stands in brackets (RFC 3986, section 3.2.2). */
+export function authority({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** The same text for every way to write one address and port: with a dot at the end it is the same host. */
 export function authorityOf({ host, port }: { readonly host: string; readonly port: number }): string {
   return `${host.replace(/\.$/, '')} ${port}`;
 }
 
-function upstreams(env: Environment, name: string, runtime: RuntimeChoice, max: number): readonly Upstream[] {
+/** As nginx writes a server in a block of its own: the weight after the address, with a blank between. */
+const UPSTREAM = /^([^\s=]+)=([^\s=]+)(?:\s+weight=([1-9]\d{0,2}))?$/;
+
+interface UpstreamRules {
+  readonly runtime: RuntimeChoice;
+  readonly max: number;
+  /** Whether a server may have another weight than 1. */
+  readonly weighted: boolean;
+}
+
+function upstreams(
+  env: Environment,
+  name: string,
+  { runtime, max, weighted }: UpstreamRules,
+): readonly Upstream[] {
   const found = value(env, name);
   if (found === undefined) return Object.freeze([]);
   if (runtime !== 'static') refuse(name, found, 'unset unless RUNTIME=static');
-  const allowed = `a list of name=host:port, separated by commas, at most ${max} (MAX_REPLICAS), no name and no server twice`;
+  const allowed = `a list of name=host:port or name=host:port weight=N, separated by commas, N from 1 to ${WEIGHT_MAX}, at most ${max} (MAX_REPLICAS), no name and no server twice`;
   const seen = new Set<string>();
   const parsed = found.split(',').map((part): Upstream => {
-    const [upstream = '', authority = '', ...rest] = part.trim().split('=');
+    const [, upstream = '', authority = '', digits] = UPSTREAM.exec(part.trim()) ?? [];
     const address = parseAuthority(authority);
+    const weight = Number(digits ?? 1);
     // Of a long list, the one that is wrong.
     const shown = part.trim() === '' ? found : part;
-    if (!NAME.test(upstream) || address === undefined || rest.length > 0) return refuse(name, shown, allowed);
+    const valid = NAME.test(upstream) && weight >= 1 && weight <= WEIGHT_MAX;
+    if (!valid || address === undefined) return refuse(name, shown, allowed);
+    if (weight !== 1 && !weighted) refuse(name, shown, 'without weights where HASH=course: it has none');
     for (const key of [upstream.toLowerCase(), authorityOf(address)]) {
       if (seen.has(key)) refuse(name, shown, allowed);
       seen.add(key);
     }
-    return Object.freeze({ name: upstream, ...address });
+    return Object.freeze({ name: upstream, ...address, ...(digits === undefined ? {} : { weight }) });
   });
+  const sum = parsed.reduce((total, { weight = 1 }) => total + weight, 0);
   if (parsed.length > max) refuse(name, found, allowed);
+  if (sum > WEIGHT_SUM_MAX) refuse(name, found, `of a total weight of at most ${WEIGHT_SUM_MAX}, not ${sum}`);
   return Object.freeze(parsed);
 }
 

@@ -31,7 +31,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   log: ['config', 'terminal'],
   terminal: ['config'],
   lineage: [],
-  config: [],
+  config: ['ring'],
 };
 
 function roomOf(path: string): string {

@@ -5,6 +5,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { InvalidChange } from '../fleet/errors.ts';
 import type { Change, Plan } from '../fleet/membership.ts';
 import { movement } from '../ring/movement.ts';
+import { sitesOf, type Placement, type Site } from '../ring/placement.ts';
 import { Ring } from '../ring/ring.ts';
 import { checkedBody } from './body.ts';
 import { bug, failure, hostname } from './schemas.ts';
@@ -61,9 +62,10 @@ export const dryRun = <const Who extends TProperties>(who: Who) =>
     { description: 'With dry_run=true: what would be', additionalProperties: false },
   );
 
-/** What the plan moves, as the API tells it. `inForce` is a ring that is there: if it is that of before, it is not built again. */
-export function reportOf({ before, after }: Plan, inForce: Ring) {
-  const found = movement(isRingOf(inForce, before) ? inForce : Ring.of(before), Ring.of(after));
+/** What the plan moves, as the API tells it. `inForce` is a map that is there: if it is that of before, it is not built again. */
+export function reportOf({ before, after }: Plan, inForce: Placement) {
+  const now = inForce instanceof Ring && isMapOf(inForce, before) ? inForce : Ring.of(before);
+  const found = movement(now, Ring.of(after));
   return {
     moved: found.moved,
     least: found.least,
@@ -74,9 +76,12 @@ export function reportOf({ before, after }: Plan, inForce: Ring) {
   };
 }
 
-function isRingOf(ring: Ring, members: readonly string[]): boolean {
-  const sorted = members.toSorted();
-  return sorted.length === ring.names.length && ring.names.every((name, i) => name === sorted[i]);
+function isMapOf({ sites }: Placement, members: readonly Site[]): boolean {
+  const sorted = sitesOf(members);
+  return (
+    sorted.length === sites.length &&
+    sites.every(({ name, weight }, i) => name === sorted[i]?.name && weight === sorted[i].weight)
+  );
 }
 
 const proposal = Type.Object(

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import type { Ring } from '../ring/ring.ts';
+import type { Placement } from '../ring/placement.ts';
+import { Ring } from '../ring/ring.ts';
 
 /** Of more replicas no page can show the points apart, and to send them takes 8 KB for each. */
 export const POINTS_REPLICAS_MAX = 256;
@@ -14,9 +15,9 @@ export interface DrawnPoints {
   readonly owners: string;
 }
 
-/** The points of the ring; undefined where there are more than {@link POINTS_REPLICAS_MAX} replicas. O(points). */
-export function pointsOf(ring: Ring): DrawnPoints | undefined {
-  if (ring.names.length > POINTS_REPLICAS_MAX) return undefined;
+/** The points of the ring; undefined where it has none, or more than {@link POINTS_REPLICAS_MAX} replicas. O(points). */
+export function pointsOf(ring: Placement): DrawnPoints | undefined {
+  if (!(ring instanceof Ring) || ring.names.length > POINTS_REPLICAS_MAX) return undefined;
   const { positions, owners } = ring.columns();
   // Not the arrays' own memory, whose order of bytes is the machine's.
   const positionBytes = Buffer.alloc(positions.length * 4);

@@ -1,5 +1,5 @@
-import { hash32 } from '../ring/hash.ts';
-import type { Ring } from '../ring/ring.ts';
+import type { Placement } from '../ring/placement.ts';
+import { Ring } from '../ring/ring.ts';
 
 /** Replicas of the failover order that are told at most: more than a request gets to, but on the worst of days. */
 export const PREFERENCE_MAX = 64;
@@ -17,12 +17,12 @@ export interface Probe {
 }
 
 /** What becomes of a key. */
-export function probe(ring: Ring, key: string): Probe {
-  const position = hash32(key);
+export function probe(map: Placement, key: string): Probe {
+  const position = map.hash(key);
   return {
     position,
-    point: ring.pointAt(position) ?? null,
-    owner: ring.ownerAt(position) ?? null,
-    preference: ring.preference(key, PREFERENCE_MAX),
+    point: (map instanceof Ring ? map.pointAt(position) : undefined) ?? null,
+    owner: map.owner(key) ?? null,
+    preference: map.preference(key, PREFERENCE_MAX),
   };
 }

@@ -1,7 +1,8 @@
-import { Ring } from '../ring/ring.ts';
+import type { Balance } from '../config.ts';
+import type { Placement } from '../ring/placement.ts';
 import type { Address, Instance } from '../runtime/runtime.ts';
 import type { Log } from '../log.ts';
-import { chosen } from './choice.ts';
+import { Chooser } from './chooser.ts';
 import type { Clock } from './clock.ts';
 import { descriptorsSpent } from './descriptors.ts';
 import { happening, type Journal } from './journal.ts';
@@ -24,6 +25,8 @@ export interface ReplicaView {
   readonly name: string;
   readonly state: ReplicaState;
   readonly address: Address | undefined;
+  /** As it was set, 1 to WEIGHT_MAX. */
+  readonly weight: number;
   readonly inFlight: number;
   readonly restarts: number;
   /** When it came into its state, by the fleet's clock, and why. */
@@ -43,6 +46,9 @@ export interface ReadyReplica {
   readonly address: Address;
   /** Whether it is just back after requests failed, and the next that fails ejects it again. */
   readonly onTrial: boolean;
+  /** As the map has it; see Site. */
+  readonly weight: number;
+  readonly label?: string | undefined;
 }
 
 /** One that has claims made elsewhere, by a copy of the ring. */
@@ -54,7 +60,10 @@ export interface Follower {
 }
 
 export interface CrewOptions {
+  readonly balance: Balance;
   readonly clock: Clock;
+  /** What is hashed in the place of a name; see Site. */
+  readonly labelOf: (name: string) => string | undefined;
   readonly log: Log;
   readonly journal: Journal;
   /** Takes a ready member off the ring until it answers a heartbeat again. */
@@ -94,7 +103,7 @@ export class Crew {
       member.spared = true;
     },
   };
-  #ring = Ring.of([]);
+  readonly #chooser: Chooser;
   /** How long it took to build, in ms. */
   #buildMs = 0;
   /** Set while a swap waits for more changes. */
@@ -102,6 +111,9 @@ export class Crew {
 
   constructor(options: CrewOptions) {
     this.#options = options;
+    this.#chooser = new Chooser(options.balance, {
+      inFlight: (name) => this.members.get(name)?.inFlight ?? 0,
+    });
   }
 
   /** Names of the members, in joining order. */
@@ -110,8 +122,8 @@ export class Crew {
   }
 
   /** The placement in force; immutable, so what is read from one ring belongs together. */
-  get ring(): Ring {
-    return this.#ring;
+  get ring(): Placement {
+    return this.#chooser.placement;
   }
 
   replicas(): ReplicaView[] {
@@ -120,7 +132,7 @@ export class Crew {
 
   /** See Fleet.claim. */
   claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
-    const name = chosen(this.#ring, key, except);
+    const name = this.#chooser.choose(key, except);
     if (name === undefined) return undefined;
     let member = this.members.get(name);
     // Only while a swap is due; the order costs more than its first.
@@ -196,7 +208,7 @@ export class Crew {
   async drainElsewhere(member: Member, untilMs: number, forced: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     await this.#idle(member, Math.max(0, untilMs - GO_ELSEWHERE_MS - clock.now()), forced);
-    if (this.#ring.names.length > 0) member.lose();
+    if (this.ring.names.length > 0) member.lose();
     await this.drain(member, untilMs, forced);
   }
 
@@ -213,7 +225,7 @@ export class Crew {
     const { clock } = this.#options;
     const beganMs = clock.now();
     const ready = this.#ready();
-    this.#ring = Ring.of(ready.map(({ name }) => name));
+    this.#chooser.show(ready);
     this.#buildMs = clock.now() - beganMs;
     for (const follower of this.#followers) follower.swapped(ready);
   }
@@ -229,7 +241,7 @@ export class Crew {
   }
 
   #firstReady(key: string, except: ReadonlySet<string> | undefined): Member | undefined {
-    for (const name of this.#ring.preference(key)) {
+    for (const name of this.ring.preference(key)) {
       const member = this.members.get(name);
       if (member?.state === 'ready' && except?.has(name) !== true) return member;
     }
@@ -239,7 +251,13 @@ export class Crew {
   #ready(): ReadyReplica[] {
     return [...this.members.values()]
       .filter((member) => member.state === 'ready')
-      .map(({ name, instance, onTrial }) => ({ name, address: instance?.address as Address, onTrial }));
+      .map(({ name, weight, instance, onTrial }) => ({
+        name,
+        address: instance?.address as Address,
+        onTrial,
+        weight,
+        label: this.#options.labelOf(name),
+      }));
   }
 }
 
@@ -248,6 +266,7 @@ export function viewsOf(members: Iterable<Member>): ReplicaView[] {
     name: member.name,
     state: member.state,
     address: member.instance?.address,
+    weight: member.weight,
     inFlight: member.inFlight,
     restarts: member.restarts,
     sinceMs: member.sinceMs,

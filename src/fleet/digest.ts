@@ -1,18 +1,31 @@
 import { createHash } from 'node:crypto';
-import { POINTS_PER_REPLICA, type Ring } from '../ring/ring.ts';
+import type { Algorithm, Placement, Site } from '../ring/placement.ts';
+import { POINTS_PER_REPLICA } from '../ring/ring.ts';
 
 /** What a map of keys to replicas follows from; nothing else has an influence on it. */
 export interface MapSource {
   readonly algorithm: string;
   /** Points of a replica of weight 1. */
   readonly points: number;
-  readonly replicas: readonly { readonly name: string; readonly weight: number }[];
+  readonly replicas: readonly Site[];
 }
 
-/** What the ring's map follows from. */
-export function sourceOf(ring: Ring): MapSource {
-  const replicas = ring.names.map((name) => ({ name, weight: 1 }));
-  return { algorithm: 'ring', points: POINTS_PER_REPLICA, replicas };
+/** Of a replica of weight 1: on a circle its points, in a table all entries, of which it gets its share. */
+const POINTS: Readonly<Record<Algorithm, number>> = {
+  ring: POINTS_PER_REPLICA,
+  maglev: 65_537,
+  rendezvous: 1,
+  course: 9,
+  nginx: 160,
+  ketama: 160,
+};
+
+/** Those whose maps follow from the labels of replicas, not from their names. */
+const LABELLED: ReadonlySet<string> = new Set<Algorithm>(['nginx', 'ketama']);
+
+/** What the placement's map follows from. */
+export function sourceOf({ algorithm, sites }: Placement): MapSource {
+  return { algorithm, points: POINTS[algorithm], replicas: sites };
 }
 
 /**
@@ -21,8 +34,10 @@ export function sourceOf(ring: Ring): MapSource {
  */
 export function digestOf({ algorithm, points, replicas }: MapSource): string {
   const byName = replicas
-    .map(({ name, weight }) => [name, weight] as const)
-    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+    .map(({ name, weight, label }) =>
+      LABELLED.has(algorithm) ? [name, weight, label ?? name] : [name, weight],
+    )
+    .sort(([a = ''], [b = '']) => (a < b ? -1 : a > b ? 1 : 0));
   return createHash('sha256')
     .update(JSON.stringify([algorithm, points, byName]))
     .digest('hex');

@@ -1,5 +1,5 @@
-import type { Config } from '../config.ts';
-import type { Ring } from '../ring/ring.ts';
+import type { Balance, Config } from '../config.ts';
+import type { Placement } from '../ring/placement.ts';
 import { digestOf, sourceOf } from './digest.ts';
 import type { Instance, InstanceSpec, Runtime } from '../runtime/runtime.ts';
 import { adoption } from './adoption.ts';
@@ -55,6 +55,8 @@ export interface FleetOptions {
     | 'heartbeatFailures'
     | 'startTimeoutMs'
     | 'drainTimeoutMs'
+    | 'slowStartMs'
+    | keyof Balance
   >;
 }
 
@@ -109,6 +111,8 @@ export class Fleet {
     this.#engine = new EngineWord({ engine: 'the engine', consequence: 'healing waits', log, journal });
     this.#pulse = new Pulse({ clock, ask: () => runtime.list() });
     this.#crew = new Crew({
+      balance: config,
+      labelOf: (name) => runtime.naming.label?.(name),
       clock,
       log,
       journal,
@@ -148,7 +152,7 @@ export class Fleet {
   }
 
   /** The placement in force; immutable, so what is read from one ring belongs together. */
-  get ring(): Ring {
+  get ring(): Placement {
     return this.#crew.ring;
   }
 
@@ -215,7 +219,8 @@ export class Fleet {
   /** What a change would come to, by who is in now: one that is under way counts when it is done. Throws FleetError, as making it would. */
   plan(proposal: Proposal): Plan {
     const { runtime, config } = this.#options;
-    return planned(this.names(), proposal, { maxReplicas: config.maxReplicas, naming: runtime.naming });
+    const { maxReplicas, hash } = config;
+    return planned(this.replicas(), proposal, { maxReplicas, hash, naming: runtime.naming });
   }
 
   /** Adds replicas; resolves with the members' names once all are ready and on the ring. Throws FleetError; then none was added. */

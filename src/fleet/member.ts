@@ -138,6 +138,10 @@ export class Member {
     return this.spec.name;
   }
 
+  get weight(): number {
+    return this.spec.weight ?? 1;
+  }
+
   get state(): ReplicaState {
     return this.#state;
   }

@@ -1,4 +1,5 @@
-import { NAME_PATTERN } from '../config.ts';
+import { NAME_PATTERN, WEIGHT_MAX, WEIGHT_SUM_MAX } from '../config.ts';
+import type { Algorithm, Site } from '../ring/placement.ts';
 import { foldName, type Naming } from '../runtime/naming.ts';
 import { InvalidChange, NameTaken, TooManyReplicas, UnknownReplica } from './errors.ts';
 
@@ -6,12 +7,19 @@ import { InvalidChange, NameTaken, TooManyReplicas, UnknownReplica } from './err
 export interface Change {
   readonly n: number;
   readonly hostnames: readonly string[];
+  /** Of those in `hostnames` that join with another weight than 1. */
+  readonly weights?: Weights | undefined;
 }
 
-/** A change that is asked about before it is made: joins, leaves, or both at once. */
+/** Weights by name: a replica's share of the keys, as a multiple of the share of weight 1. */
+export type Weights = Readonly<Record<string, number>>;
+
+/** A change that is asked about before it is made: joins, leaves, other weights, or all at once. */
 export interface Proposal {
   readonly join?: Change;
   readonly leave?: Change;
+  /** Of those who stay. */
+  readonly weigh?: Weights;
 }
 
 /** What a proposal comes to, by name. */
@@ -20,15 +28,24 @@ export interface Plan {
   readonly joining: readonly string[];
   /** Who would leave. */
   readonly leaving: readonly string[];
-  /** The members of now, and those of after it, in joining order. */
-  readonly before: readonly string[];
-  readonly after: readonly string[];
+  /** The members of now, and those of after it, in joining order, as placements know them. */
+  readonly before: readonly Site[];
+  readonly after: readonly Site[];
 }
+
+/** A member, and its weight. */
+export type Weighted = Pick<Site, 'name' | 'weight'>;
 
 /** What decides who may join. */
 export interface JoinLimits {
   readonly maxReplicas: number;
   readonly naming: Naming;
+}
+
+/** What decides which weights are possible. */
+export interface WeightLimits {
+  readonly naming: Naming;
+  readonly hash: Algorithm;
 }
 
 const NAME = new RegExp(NAME_PATTERN);
@@ -106,23 +123,102 @@ export function leaving(members: readonly string[], change: Change, naming: Nami
   return [...names];
 }
 
+/** Refuses weights that no membership could make right. Throws InvalidChange. */
+export function checkWeights(weights: Weights, { naming, hash }: WeightLimits): void {
+  const names = Object.keys(weights);
+  checkNames(names, naming, (name) => NAME.test(name) || naming.allows(name));
+  for (const name of names) {
+    const weight = weights[name] as number;
+    if (!Number.isSafeInteger(weight) || weight < 1 || weight > WEIGHT_MAX)
+      throw new InvalidChange(`The weight of ${name} must be a whole number from 1 to ${WEIGHT_MAX}`);
+    if (hash === 'course' && weight !== 1)
+      throw new InvalidChange('With HASH=course every weight is 1: choose another HASH for others');
+  }
+}
+
+/** Refuses a join whose weights are of others than those it names, or can not be. Throws InvalidChange. */
+export function checkJoinWeights({ hostnames, weights = {} }: Change, limits: WeightLimits): void {
+  const { naming } = limits;
+  checkWeights(weights, limits);
+  const named = new Set(hostnames.map((name) => naming.identity(name)));
+  const other = Object.keys(weights).find((name) => !named.has(naming.identity(name)));
+  if (other !== undefined)
+    throw new InvalidChange(
+      `weights has ${other}, which hostnames has not: a weight is for one that is named`,
+    );
+}
+
+/** The members as they are with the checked weights. Throws UnknownReplica, or InvalidChange where they sum up to too much. */
+export function weighed(members: readonly Weighted[], weights: Weights, naming: Naming): Weighted[] {
+  const known = new Set(members.map(({ name }) => naming.identity(name)));
+  const unknown = Object.keys(weights).find((name) => !known.has(naming.identity(name)));
+  if (unknown !== undefined)
+    throw new UnknownReplica(`Hostname ${unknown} is not a replica: /rep lists those that are`);
+  const after = withWeights(members, weights, naming);
+  checkSum(after);
+  return after;
+}
+
+/** Names with the weights that are said of them, and 1 otherwise. Throws InvalidChange where all sum up to too much. */
+export function weighted(
+  names: readonly string[],
+  weights: Weights,
+  naming: Naming,
+  members: readonly Weighted[],
+): Weighted[] {
+  const fresh = names.map((name) => ({ name, weight: 1 }));
+  const joined = withWeights(fresh, weights, naming);
+  checkSum([...members, ...joined]);
+  return joined;
+}
+
+/** A member as placements know it. */
+export function siteOf({ name, weight }: Weighted, naming: Naming): Site {
+  return { name, weight, label: naming.label?.(name) };
+}
+
 /**
  * What `proposal` would come to with `members` (in joining order). Throws what making it would: InvalidChange, NameTaken,
  * TooManyReplicas or UnknownReplica. Who leaves makes room for who joins, so that one may be put in the place of another.
  */
-export function planned(members: readonly string[], { join, leave }: Proposal, limits: JoinLimits): Plan {
+export function planned(
+  members: readonly Weighted[],
+  { join, leave, weigh = {} }: Proposal,
+  limits: JoinLimits & WeightLimits,
+): Plan {
   const { naming } = limits;
   if (join !== undefined) checkJoin(join, naming);
+  if (join !== undefined) checkJoinWeights(join, limits);
   if (leave !== undefined) checkLeave(leave, naming);
+  checkWeights(weigh, limits);
   const wished = new Set(join?.hostnames.map((name) => naming.identity(name)));
   const both = leave?.hostnames.find((name) => wished.has(naming.identity(name)));
   if (both !== undefined)
     throw new InvalidChange(`Hostname ${both} is to join and to leave: it can be in one list only`);
-  const left = leave === undefined ? [] : leaving(members, leave, naming);
+  const left = leave === undefined ? [] : leaving(namesOf(members), leave, naming);
   const gone = new Set(left);
-  const stay = members.filter((name) => !gone.has(name));
-  const joined = join === undefined ? [] : joining(stay, join, limits);
-  return { joining: joined, leaving: left, before: [...members], after: [...stay, ...joined] };
+  const stay = members.filter(({ name }) => !gone.has(name));
+  const joined = join === undefined ? [] : joining(namesOf(stay), join, limits);
+  const stayed = weighed(stay, weigh, naming);
+  const after = [...stayed, ...weighted(joined, join?.weights ?? {}, naming, stayed)];
+  const sites = (all: readonly Weighted[]): Site[] => all.map((one) => siteOf(one, naming));
+  return { joining: joined, leaving: left, before: sites(members), after: sites(after) };
+}
+
+function withWeights(members: readonly Weighted[], weights: Weights, naming: Naming): Weighted[] {
+  const byIdentity = new Map(
+    Object.entries(weights).map(([name, weight]) => [naming.identity(name), weight] as const),
+  );
+  return members.map(({ name, weight }) => ({
+    name,
+    weight: byIdentity.get(naming.identity(name)) ?? weight,
+  }));
+}
+
+function checkSum(members: readonly Weighted[]): void {
+  const sum = members.reduce((total, { weight }) => total + weight, 0);
+  if (sum > WEIGHT_SUM_MAX)
+    throw new InvalidChange(`All weights together would be ${sum}: they can be ${WEIGHT_SUM_MAX} at most`);
 }
 
 function checkCount({ n, hostnames }: Change, tooManyNames: string): void {

@@ -1,10 +1,10 @@
-import type { Ring } from '../ring/ring.ts';
+import type { Placement } from '../ring/placement.ts';
 import type { ReplicaState } from './state.ts';
 
 /** The map in force and who it is made of, as one Ringmaster sees it; also what it tells the others. */
 export interface Standing {
   /** By which owners are told. */
-  readonly map: Ring;
+  readonly map: Placement;
   /** See `digestOf`. */
   readonly digest: string;
   /** How many changes have led to it, where several share the replicas; the same change has the same number everywhere. */

@@ -76,8 +76,8 @@ export const fleetFamilies: readonly Family[] = [
   single(
     'gauge',
     'ringmaster_ring_points',
-    'Points on the ring, of all replicas.',
-    ({ standing }) => standing.map.points,
+    'Points on the ring, of all replicas; 0 where keys are not placed by points.',
+    ({ standing }) => standing.map.points ?? 0,
   ),
   {
     name: 'ringmaster_ring_share_ratio',

@@ -1,9 +1,9 @@
-import type { Ring } from '../ring/ring.ts';
+import type { Placement } from '../ring/placement.ts';
 
-const known = new WeakMap<Ring, ReadonlyMap<string, number>>();
+const known = new WeakMap<Placement, ReadonlyMap<string, number>>();
 
 /** The part of the key space that each replica owns. To find it each point is looked at: once for each ring, whoever asks. */
-export function sharesOf(ring: Ring): ReadonlyMap<string, number> {
+export function sharesOf(ring: Placement): ReadonlyMap<string, number> {
   let shares = known.get(ring);
   if (shares === undefined) {
     shares = ring.share();

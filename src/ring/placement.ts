@@ -43,6 +43,9 @@ export interface Placement {
    */
   positionOf(key: string): number;
 
+  /** On a circle, how many points there are, those behind another at their position included. */
+  readonly points?: number;
+
   /** How many positions there are: 2^32 on a ring, the size of the table elsewhere. */
   readonly positions: number;
 

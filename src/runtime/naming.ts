@@ -10,6 +10,11 @@ export interface Naming {
   allows(name: string): boolean;
   /** The same text for names that no two replicas may have at once. */
   identity(name: string): string;
+  /**
+   * The server of that name as the configuration of another balancer writes it, for maps that are to be the same as its
+   * own; undefined: the name says it.
+   */
+  label?(name: string): string;
   /** A name for one that comes without, by number; undefined where only the caller knows which server is meant. */
   readonly generated: ((number: number) => string) | undefined;
 }

@@ -57,6 +57,8 @@ export interface InstanceSpec {
   readonly name: string;
   /** Place in joining order; kept when the replica is started again. */
   readonly order: number;
+  /** Its share of the keys as a multiple of the share of weight 1: 1 to WEIGHT_MAX, and 1 where it is not said. */
+  readonly weight?: number | undefined;
   /** Identifies the add that brought the replica in: members of one add are committed all or none. */
   readonly join: string;
   /** False while that add is under way: what a crash leaves behind in this state was never a member. */

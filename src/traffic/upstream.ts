@@ -2,7 +2,7 @@ import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Readable, pipeline } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import type { Address } from '../runtime/runtime.ts';
-import { authority } from './peer.ts';
+import { authority } from '../config.ts';
 
 export interface Outgoing {
   readonly address: Address;

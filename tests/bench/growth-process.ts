@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../src/fleet/clock.ts';
 import { digestOf, sourceOf } from '../../src/fleet/digest.ts';
+import { PLAIN_BALANCE } from '../../src/fleet/chooser.ts';
 import { Fleet } from '../../src/fleet/fleet.ts';
 import { httpHeartbeat, type Heartbeat } from '../../src/fleet/heartbeat.ts';
 import { silentLog } from '../../src/log.ts';
@@ -105,6 +106,8 @@ async function measureFleet(): Promise<FleetGrowth> {
       heartbeatFailures: 3,
       startTimeoutMs: 600_000,
       drainTimeoutMs: 10_000,
+      slowStartMs: 0,
+      ...PLAIN_BALANCE,
     },
   });
   await fleet.open();

@@ -7,6 +7,7 @@ import {
   Unavailable,
   UnknownReplica,
 } from '../../src/fleet/errors.ts';
+import { namesOf } from '../../src/fleet/membership.ts';
 import { CHANGES_WAITING_MAX } from '../../src/fleet/queue.ts';
 import { Ring } from '../../src/ring/ring.ts';
 import type { InstanceSpec } from '../../src/runtime/runtime.ts';
@@ -50,8 +51,8 @@ describe('plan', () => {
     expect(plan).toEqual({
       joining: ['a', 'server-3'],
       leaving: ['server-3'],
-      before: ['server-1', 'server-2', 'server-3'],
-      after: ['server-1', 'server-2', 'a', 'server-3'],
+      before: ['server-1', 'server-2', 'server-3'].map((name) => ({ name, weight: 1 })),
+      after: ['server-1', 'server-2', 'a', 'server-3'].map((name) => ({ name, weight: 1 })),
     });
     expect([{ ...calls }, rig.states(), rig.held()]).toEqual(before);
   });
@@ -63,10 +64,10 @@ describe('plan', () => {
       { n: 2, hostnames: [] },
     ]) {
       const { after } = rig.fleet.plan({ join: change });
-      expect(await rig.add(change.n, ...change.hostnames)).toEqual([...after]);
+      expect(await rig.add(change.n, ...change.hostnames)).toEqual(namesOf(after));
     }
     const { after } = rig.fleet.plan({ leave: { n: 3, hostnames: ['SERVER-2'] } });
-    expect(await rig.remove(3, 'SERVER-2')).toEqual([...after]);
+    expect(await rig.remove(3, 'SERVER-2')).toEqual(namesOf(after));
   });
 
   test('refuses as the change would, word for word', async () => {

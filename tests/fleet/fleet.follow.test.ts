@@ -38,6 +38,7 @@ describe('a follower', () => {
       name: 'server-2',
       address: rig.view('server-2').address as ReadyReplica['address'],
       onTrial: false,
+      weight: 1,
     });
     expect(witness.take()).toEqual(['server-1 server-2 server-3']);
     await rig.clock.advance(500);

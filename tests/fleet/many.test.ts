@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { SWAP_AT_ONCE_MEMBERS_MAX, SWAP_GAP_MS } from '../../src/fleet/crew.ts';
+import { PLAIN_BALANCE } from '../../src/fleet/chooser.ts';
 import { Fleet } from '../../src/fleet/fleet.ts';
 import { silentLog } from '../../src/log.ts';
 import { InstantRuntime } from '../runtime/instant-runtime.ts';
@@ -49,6 +50,8 @@ async function fleetOf(size: number): Promise<World> {
       heartbeatFailures: 3,
       startTimeoutMs: 30_000,
       drainTimeoutMs: 10_000,
+      slowStartMs: 0,
+      ...PLAIN_BALANCE,
     },
   });
   const world: World = { fleet, clock, runtime, swaps: [], begun: [], most: 0, hang: false };

@@ -8,12 +8,19 @@ import {
   UnknownReplica,
   type FleetError,
 } from '../../src/fleet/errors.ts';
-import { checkJoin, checkLeave, joining, leaving, planned } from '../../src/fleet/membership.ts';
+import {
+  checkJoin,
+  checkLeave,
+  joining,
+  leaving,
+  planned,
+  type Weighted,
+} from '../../src/fleet/membership.ts';
 import { startedNaming as naming } from '../../src/runtime/naming.ts';
 import { StaticRuntime } from '../../src/runtime/static/static.ts';
 
 const SEED = 20260104;
-const LIMITS = { maxReplicas: 64, naming };
+const LIMITS = { maxReplicas: 64, naming, hash: 'ring' as const };
 
 describe('the check of a change', () => {
   for (const [verb, check] of [
@@ -158,6 +165,11 @@ describe('the names of a leave', () => {
   });
 });
 
+/** Members of weight 1, in joining order. */
+function sitesOf(names: readonly string[]): Weighted[] {
+  return names.map((name) => ({ name, weight: 1 }));
+}
+
 describe('a plan', () => {
   const members = ['a', 'server-1', 'b'];
   const some = (n: number, ...hostnames: string[]) => ({ n, hostnames });
@@ -170,11 +182,11 @@ describe('a plan', () => {
     // Whose name is free by then may be given again.
     [{ join: some(1), leave: some(1, 'server-1') }, ['server-1'], ['server-1'], ['a', 'b', 'server-1']],
   ])('with %j is of who joins, who leaves and who is there then', (proposal, joins, leaves, after) => {
-    expect(planned(members, proposal, LIMITS)).toEqual({
+    expect(planned(sitesOf(members), proposal, LIMITS)).toEqual({
       joining: joins,
       leaving: leaves,
-      before: members,
-      after,
+      before: sitesOf(members),
+      after: sitesOf(after),
     });
   });
 
@@ -191,22 +203,30 @@ describe('a plan', () => {
     ['more than there may be', { join: some(2) }, 413],
     ['more than there may be, after one has left', { join: some(3), leave: some(1) }, 413],
   ])('with %s is refused, as the change would be', (_, proposal, status) => {
-    expect(thrown(() => planned(members, proposal, { maxReplicas: 4, naming })).status).toBe(status as never);
+    expect(thrown(() => planned(sitesOf(members), proposal, { ...LIMITS, maxReplicas: 4 })).status).toBe(
+      status as never,
+    );
   });
 
   test('lets who leaves make room for who joins', () => {
-    const full = { maxReplicas: 3, naming };
-    expect(planned(members, { join: some(1, 'c'), leave: some(1, 'a') }, full).after).toHaveLength(3);
-    expect(thrown(() => planned(members, { join: some(1, 'c') }, full))).toBeInstanceOf(TooManyReplicas);
+    const full = { ...LIMITS, maxReplicas: 3 };
+    expect(planned(sitesOf(members), { join: some(1, 'c'), leave: some(1, 'a') }, full).after).toHaveLength(
+      3,
+    );
+    expect(thrown(() => planned(sitesOf(members), { join: some(1, 'c') }, full))).toBeInstanceOf(
+      TooManyReplicas,
+    );
   });
 
   test('is just what joins and leaves come to', () => {
     fc.assert(
       fc.property(memberships, fc.integer({ min: 1, max: 6 }), (there, n) => {
         const join = some(n);
-        expect(planned(there, { join }, LIMITS).joining).toEqual(joining(there, join, LIMITS));
+        expect(planned(sitesOf(there), { join }, LIMITS).joining).toEqual(joining(there, join, LIMITS));
         if (there.length < n) return;
-        expect(planned(there, { leave: join }, LIMITS).leaving).toEqual(leaving(there, join, naming));
+        expect(planned(sitesOf(there), { leave: join }, LIMITS).leaving).toEqual(
+          leaving(there, join, naming),
+        );
       }),
       { seed: SEED, numRuns: 200 },
     );
@@ -265,7 +285,7 @@ describe('where names stand for servers', () => {
 
   test('one server can not join by one name and leave by another', () => {
     const proposal = { join: { n: 1, hostnames: ['10.0.0.1:80'] }, leave: { n: 1, hostnames: ['a'] } };
-    expect(thrown(() => planned(['a'], proposal, limits)).message).toBe(
+    expect(thrown(() => planned(sitesOf(['a']), proposal, { ...limits, hash: 'ring' })).message).toBe(
       'Hostname a is to join and to leave: it can be in one list only',
     );
   });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, expect, setDefaultTimeout } from 'bun:test';
+import { PLAIN_BALANCE } from '../../src/fleet/chooser.ts';
 import type { ReplicaView } from '../../src/fleet/crew.ts';
 import type { Fleet, FleetOptions } from '../../src/fleet/fleet.ts';
 import type { Lease } from '../../src/fleet/member.ts';
@@ -178,6 +179,8 @@ export class Rig {
         heartbeatFailures: 3,
         startTimeoutMs: 30_000,
         drainTimeoutMs: 10_000,
+        slowStartMs: 0,
+        ...PLAIN_BALANCE,
         ...config,
       },
     });

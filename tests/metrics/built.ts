@@ -66,6 +66,7 @@ export function replica(name: string, more: Partial<ReplicaView> = {}): ReplicaV
     name,
     state: 'ready',
     address: undefined,
+    weight: 1,
     inFlight: 0,
     restarts: 0,
     sinceMs: 0,

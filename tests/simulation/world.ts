@@ -1,3 +1,4 @@
+import { PLAIN_BALANCE } from '../../src/fleet/chooser.ts';
 import type { ReplicaView } from '../../src/fleet/crew.ts';
 import type { Fleet, FleetOptions } from '../../src/fleet/fleet.ts';
 import { FleetError } from '../../src/fleet/errors.ts';
@@ -342,6 +343,8 @@ export class World {
           heartbeatFailures: HEARTBEAT_FAILURES,
           startTimeoutMs: START_TIMEOUT_MS,
           drainTimeoutMs: DRAIN_TIMEOUT_MS,
+          slowStartMs: 0,
+          ...PLAIN_BALANCE,
         },
       },
       this.#options.make,

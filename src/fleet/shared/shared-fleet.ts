@@ -1,5 +1,6 @@
 import { digestOf, sourceOf } from '../digest.ts';
-import { Ring } from '../../ring/ring.ts';
+import { placementOf } from '../../ring/algorithms.ts';
+import type { Placement } from '../../ring/placement.ts';
 import type { Commons, Roster, Seat } from '../../runtime/roster.ts';
 import type { Instance, Runtime } from '../../runtime/runtime.ts';
 import { Crew, viewsOf, type Follower, type ReplicaView } from '../crew.ts';
@@ -14,6 +15,7 @@ import {
   checkLeave,
   namesOf,
   planned,
+  siteOf,
   type Change,
   type Plan,
   type Proposal,
@@ -102,8 +104,8 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   readonly #missingSinceMs = new Map<string, number>();
   readonly #closing = new AbortController();
   readonly #forced = new AbortController();
-  #map = Ring.of([]);
-  #digest = digestOf(sourceOf(this.#map));
+  #map: Placement;
+  #digest: string;
   #revision = 0;
   /** Running instances, by name, as the last look found them. */
   #instances: ReadonlyMap<string, Instance> = new Map();
@@ -124,6 +126,8 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   constructor(options: SharedFleetOptions) {
     this.#options = options;
     const { runtime, clock, heartbeat, log, config, ask } = options;
+    this.#map = placementOf(config.hash, []);
+    this.#digest = digestOf(sourceOf(this.#map));
     this.#supervisor = new Supervisor({
       runtime,
       clock,
@@ -147,6 +151,8 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     this.#engine = new EngineWord({ engine: 'the Swarm', consequence: 'changes wait', log, journal });
     this.#pulse = new Pulse({ clock, ask: () => runtime.list() });
     this.#crew = new Crew({
+      balance: config,
+      labelOf: (name) => runtime.naming.label?.(name),
       clock,
       log,
       journal,
@@ -194,7 +200,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   }
 
   /** Of those that are ready here. */
-  get ring(): Ring {
+  get ring(): Placement {
     return this.#crew.ring;
   }
 
@@ -264,7 +270,8 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   /** What a change would come to, by who is in now: one that is under way, here or elsewhere, counts when it is done. Throws FleetError. */
   plan(proposal: Proposal): Plan {
     const { runtime, config } = this.#options;
-    return planned(this.names(), proposal, { maxReplicas: config.maxReplicas, naming: runtime.naming });
+    const { maxReplicas, hash } = config;
+    return planned(this.replicas(), proposal, { maxReplicas, hash, naming: runtime.naming });
   }
 
   /** Adds replicas; resolves once all are ready, on the map, and every Ringmaster knows. Throws FleetError; then none was added. */
@@ -515,7 +522,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     this.#letGo(gone);
     const come = seats.filter(({ name }) => !members.has(name)).map((seat) => this.#admit(seat));
     // What is joining elsewhere is committed last, and comes last: no order changes but by what comes and goes.
-    this.#map = gone.length + come.length === 0 ? this.#map : Ring.of(this.names());
+    this.#map = gone.length + come.length === 0 ? this.#map : this.#placed();
     this.#digest = gone.length + come.length === 0 ? this.#digest : digestOf(sourceOf(this.#map));
     this.#crew.step(
       come.filter(({ state }) => state === 'starting'),
@@ -526,6 +533,14 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     for (const member of come) this.#supervisor.watch(member);
     if (gone.length + come.length > 0 && before.length > 0)
       this.#options.log.debug({ replicas: this.names() }, 'the members have changed');
+  }
+
+  #placed(): Placement {
+    const { runtime, config } = this.#options;
+    return placementOf(
+      config.hash,
+      this.replicas().map((one) => siteOf(one, runtime.naming)),
+    );
   }
 
   /** One that joined here is ready; of any other the engine's list says where it is. */

@@ -1,4 +1,4 @@
-import { authorityOf, parseAuthority, type Upstream } from '../../config.ts';
+import { authority, authorityOf, parseAuthority, type Upstream } from '../../config.ts';
 import { foldName, type Naming } from '../naming.ts';
 import {
   marked,
@@ -30,16 +30,22 @@ export class StaticRuntime implements Runtime {
       const address = this.#addressOf(name);
       return address === undefined ? foldName(name) : authorityOf(address);
     },
+    label: (name) => this.#written.get(foldName(name)) ?? name,
     generated: undefined,
   };
+  /** The servers as configuration writes them, `host:port`. */
+  readonly #written: ReadonlyMap<string, string>;
   readonly #configured: ReadonlyMap<string, Address>;
   readonly #instances = new Map<string, Instance>();
   #runs = 0;
 
   constructor(upstreams: readonly Upstream[]) {
     this.#configured = new Map(upstreams.map(({ name, host, port }) => [foldName(name), { host, port }]));
-    for (const [i, { name }] of upstreams.entries())
-      this.#note({ name, order: i + 1, join: CONFIGURED_JOIN, committed: true });
+    this.#written = new Map(
+      upstreams.map(({ name, host, port }) => [foldName(name), authority({ host, port })]),
+    );
+    for (const [i, { name, weight }] of upstreams.entries())
+      this.#note({ name, order: i + 1, weight, join: CONFIGURED_JOIN, committed: true });
   }
 
   list(): Promise<Instance[]> {
@@ -75,12 +81,12 @@ export class StaticRuntime implements Runtime {
     return Promise.resolve();
   }
 
-  #note({ name, order, join, committed }: InstanceSpec): Instance {
+  #note({ name, order, weight, join, committed }: InstanceSpec): Instance {
     const address = this.#addressOf(name);
     if (address === undefined)
       throw new StartFailed('is neither host:port nor a name from UPSTREAMS: nobody knows where it is');
     const id = `${name} ${++this.#runs}`;
-    const instance: Instance = { name, order, join, committed, id, state: 'running', address };
+    const instance: Instance = { name, order, weight, join, committed, id, state: 'running', address };
     this.#instances.set(name, instance);
     return instance;
   }

@@ -3,7 +3,7 @@ import { SP, spells } from '../http1/bytes.ts';
 import { claimsOrigin, FIELD, isPassed, REQUEST_ID_BYTES_MAX, VIA } from '../http1/fields.ts';
 import type { HeadFields } from '../http1/head.ts';
 import type { RequestHead } from '../http1/request-head.ts';
-import { authority } from '../peer.ts';
+import { authority } from '../../config.ts';
 import type { RequestId } from './request-id.ts';
 import { ascii, type Scratch } from './scratch.ts';
 

@@ -1,4 +1,4 @@
-import type { Config } from '../../config.ts';
+import type { Balance, Config } from '../../config.ts';
 import type { News } from '../../fleet/leases.ts';
 import type { ClientCounts } from '../clients.ts';
 import type { LoopDelayReport } from '../loop-delay.ts';
@@ -17,6 +17,7 @@ export type Order =
       readonly host: string;
       readonly port: number;
       readonly config: RelayConfig;
+      readonly balance: Balance;
       readonly logLevel: Config['logLevel'];
       readonly ring: RingCopy;
     }

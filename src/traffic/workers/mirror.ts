@@ -1,9 +1,9 @@
-import { chosen } from '../../fleet/choice.ts';
+import type { Balance } from '../../config.ts';
+import { Chooser, PLAIN_BALANCE } from '../../fleet/chooser.ts';
 import { descriptorsSpent } from '../../fleet/descriptors.ts';
 import { Leases, type News } from '../../fleet/leases.ts';
 import type { Lease } from '../../fleet/member.ts';
 import { FailureRun } from '../../fleet/outlier.ts';
-import { Ring } from '../../ring/ring.ts';
 import type { Address } from '../../runtime/runtime.ts';
 import type { Failure, StayReport } from './messages.ts';
 import type { RingCopy, Stay } from './ring-copy.ts';
@@ -17,16 +17,17 @@ export class FleetMirror {
   /** All that are on the ring, and those that have left it with requests in flight. */
   readonly #stays = new Map<string, MirroredStay>();
   #onRing = new Map<string, MirroredStay>();
-  #ring = Ring.of([]);
+  readonly #chooser: Chooser;
   #version = 0;
 
-  constructor(report: (report: StayReport) => void) {
+  constructor(report: (report: StayReport) => void, balance: Balance = PLAIN_BALANCE) {
     this.#report = report;
+    this.#chooser = new Chooser(balance, { inFlight: (name) => this.#onRing.get(name)?.inFlight ?? 0 });
   }
 
   /** As Fleet.claim. */
   claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
-    const name = chosen(this.#ring, key, except);
+    const name = this.#chooser.choose(key, except);
     return name === undefined ? undefined : (this.#onRing.get(name) as MirroredStay).claim();
   }
 
@@ -34,7 +35,7 @@ export class FleetMirror {
   show({ version, stays }: RingCopy): void {
     const before = this.#onRing;
     this.#onRing = new Map(stays.map((stay) => [stay.name, this.#stays.get(stay.id) ?? this.#begin(stay)]));
-    this.#ring = Ring.of(this.#onRing.keys());
+    this.#chooser.show(stays);
     for (const stay of before.values()) if (this.#onRing.get(stay.name) !== stay) stay.over();
     this.#version = version;
     this.tellVersion();
@@ -101,6 +102,10 @@ class MirroredStay {
     this.address = address;
     this.#failures = new FailureRun(onTrial);
     this.#events = events;
+  }
+
+  get inFlight(): number {
+    return this.#leases.size;
   }
 
   claim(): Lease {

@@ -1,3 +1,4 @@
+import type { Balance } from '../../config.ts';
 import type { RelayConfig } from '../relay/context.ts';
 
 /** What a relay needs of it, picked by name: what goes to another process must not hold ADMIN_TOKEN. */
@@ -19,4 +20,10 @@ export function relayConfig(config: RelayConfig): RelayConfig {
     connectionsMax: config.connectionsMax,
     replicaInFlightMax: config.replicaInFlightMax,
   };
+}
+
+/** As `relayConfig`, of what decides where a request goes. */
+export function balanceOf(config: Balance): Balance {
+  const { hash, shadowHash, loadFactor, hotKeySpread, hotKeyShare } = config;
+  return { hash, shadowHash, loadFactor, hotKeySpread, hotKeyShare };
 }

@@ -1,13 +1,8 @@
 import type { ReadyReplica } from '../../fleet/crew.ts';
-import type { Address } from '../../runtime/runtime.ts';
 
 /** One stretch of time that a replica is on the ring: one that leaves it and comes back has a new stay. */
-export interface Stay {
+export interface Stay extends ReadyReplica {
   readonly id: string;
-  readonly name: string;
-  readonly address: Address;
-  /** As ReadyReplica has it. */
-  readonly onTrial: boolean;
 }
 
 /** Who is on the ring; a later copy has a higher version. */
@@ -22,8 +17,11 @@ export const EMPTY_RING: RingCopy = Object.freeze({ version: 0, stays: [] });
 export function nextCopy(copy: RingCopy, ready: readonly ReadyReplica[]): RingCopy {
   const version = copy.version + 1;
   const before = new Map(copy.stays.map((stay) => [stay.name, stay]));
-  const stays = ready.map(
-    (replica): Stay => before.get(replica.name) ?? { id: `${version}/${replica.name}`, ...replica },
-  );
+  const stays = ready.map((replica): Stay => {
+    const stay = before.get(replica.name);
+    // Its weight may change as long as it stays; where it is does not.
+    if (stay !== undefined) return { ...stay, weight: replica.weight };
+    return { id: `${version}/${replica.name}`, ...replica };
+  });
   return { version, stays };
 }

@@ -16,7 +16,8 @@ export type OpenRelay = (options: RelayOptions) => Relay;
 
 /** The life of a worker: it does what it is told over its IPC channel, and ends with it. */
 export function serve(open: OpenRelay): void {
-  const mirror = new FleetMirror(report);
+  /** Until it is opened a worker has no map. */
+  let mirror = new FleetMirror(report);
   let log = silentLog;
   let relay: Relay | undefined;
   let connections = 0;
@@ -55,10 +56,11 @@ export function serve(open: OpenRelay): void {
     }
   }
 
-  function begin({ worker, host, port, config, logLevel, ring }: Order & { type: 'open' }): void {
+  function begin({ worker, host, port, config, balance, logLevel, ring }: Order & { type: 'open' }): void {
     log = openLog(logLevel);
     for (const event of ['uncaughtException', 'unhandledRejection'] as const)
       process.on(event, (error: unknown) => log.error({ worker, err: error }, `a bug in a worker: ${event}`));
+    mirror = new FleetMirror(report, balance);
     mirror.show(ring);
     try {
       const claim = (key: string, except?: ReadonlySet<string>): Lease | undefined =>

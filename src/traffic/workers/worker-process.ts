@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import type { Config } from '../../config.ts';
+import type { Balance, Config } from '../../config.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import type { Log } from '../../log.ts';
 import type { RelayConfig } from '../relay/context.ts';
 import { NO_CLIENTS, type ClientCounts } from '../clients.ts';
 import type { CountsReport, Order, Report } from './messages.ts';
-import { relayConfig } from './relay-config.ts';
+import { balanceOf, relayConfig } from './relay-config.ts';
 import type { RingCopy } from './ring-copy.ts';
 import { StandingLeases } from './standing.ts';
 
@@ -28,7 +28,7 @@ export interface WorkerProcessOptions {
   readonly host: string;
   readonly port: number;
   readonly fleet: Pick<Fleet, 'hold'>;
-  readonly config: RelayConfig & Pick<Config, 'logLevel'>;
+  readonly config: RelayConfig & Balance & Pick<Config, 'logLevel'>;
   readonly log: Log;
   /** The copy of the ring to begin with; asked when the worker is there to be told. */
   readonly ring: () => RingCopy;
@@ -188,6 +188,7 @@ export class WorkerProcess {
       host,
       port,
       config: relayConfig(config),
+      balance: balanceOf(config),
       logLevel: config.logLevel,
       ring: copy,
     });

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../../config.ts';
+import type { Balance, Config } from '../../config.ts';
 import { restartDelayMs, STABLE_AFTER_MS } from '../../fleet/backoff.ts';
 import { systemClock } from '../../fleet/clock.ts';
 import type { ReadyReplica } from '../../fleet/crew.ts';
@@ -27,7 +27,7 @@ export interface WorkersOptions {
   /** How many processes share the port. */
   readonly count: number;
   readonly fleet: Pick<Fleet, 'follow' | 'hold'>;
-  readonly config: RelayConfig & Pick<Config, 'logLevel'>;
+  readonly config: RelayConfig & Balance & Pick<Config, 'logLevel'>;
   readonly log: Log;
   /** Where what they count comes together. */
   readonly tally: Tally;

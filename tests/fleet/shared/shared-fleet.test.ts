@@ -51,8 +51,8 @@ describe('several Ringmasters', () => {
       expect(fleet.plan({ join: { n: 2, hostnames: ['b'] } })).toEqual({
         joining: ['b', 'server-4'],
         leaving: [],
-        before: [...FIRST, 'a'],
-        after: [...FIRST, 'a', 'b', 'server-4'],
+        before: [...FIRST, 'a'].map((name) => ({ name, weight: 1 })),
+        after: [...FIRST, 'a', 'b', 'server-4'].map((name) => ({ name, weight: 1 })),
       });
       expect(fleet.plan({ leave: { n: 2, hostnames: ['server-1'] } }).leaving).toEqual(['server-1', 'a']);
       expect(() => fleet.plan({ join: { n: 1, hostnames: ['A'] } })).toThrow(NameTaken);

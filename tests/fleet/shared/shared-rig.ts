@@ -1,4 +1,5 @@
 import { afterEach, expect, setDefaultTimeout } from 'bun:test';
+import { PLAIN_BALANCE } from '../../../src/fleet/chooser.ts';
 import type { Clock } from '../../../src/fleet/clock.ts';
 import type { FleetOptions } from '../../../src/fleet/fleet.ts';
 import type { Heartbeat } from '../../../src/fleet/heartbeat.ts';
@@ -183,6 +184,8 @@ export class SharedRig {
         heartbeatFailures: 3,
         startTimeoutMs: 30_000,
         drainTimeoutMs: 10_000,
+        slowStartMs: 0,
+        ...PLAIN_BALANCE,
         ...this.#config,
       },
       port: 5000,

@@ -31,6 +31,7 @@ function copy(version: number, ...stays: string[]): RingCopy {
       name: id.split('/')[0] as string,
       address: { host: '10.0.0.1', port: i + 1 },
       onTrial: false,
+      weight: 1,
     })),
   };
 }

@@ -1,11 +1,19 @@
 import { expect, test } from 'bun:test';
 import * as fc from 'fast-check';
-import { chosen } from '../../src/fleet/choice.ts';
+import { Chooser, PLAIN_BALANCE } from '../../src/fleet/chooser.ts';
+import { sitesOf } from '../../src/ring/placement.ts';
 import { Ring } from '../../src/ring/ring.ts';
 
 const SEED = 20260308;
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
 const RINGS = NAMES.map((_, i) => Ring.of(NAMES.slice(0, i)));
+const CHOOSERS = new Map(RINGS.map((ring) => [ring, chooserOf(ring)]));
+
+function chooserOf({ names }: Ring): Chooser {
+  const chooser = new Chooser(PLAIN_BALANCE, { inFlight: () => 0 });
+  chooser.show(sitesOf(names));
+  return chooser;
+}
 
 test('it is the first in the key’s order that is not excepted', () => {
   const ring = fc.constantFrom(...RINGS);
@@ -13,7 +21,7 @@ test('it is the first in the key’s order that is not excepted', () => {
   fc.assert(
     fc.property(ring, fc.string(), except, (ring, key, names) => {
       const first = ring.preference(key).find((name) => names?.includes(name) !== true);
-      expect(chosen(ring, key, names && new Set(names))).toBe(first);
+      expect(CHOOSERS.get(ring)?.choose(key, names && new Set(names))).toBe(first);
     }),
     { seed: SEED, numRuns: 1000 },
   );
