@@ -28,6 +28,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   runtime: ['config', 'log'],
   ring: [],
   replica: [],
+  lab: ['config', 'dashboard', 'ring', 'terminal'],
   log: ['config', 'terminal'],
   terminal: ['config'],
   lineage: [],

@@ -1,0 +1,95 @@
+import { Agent, request, type IncomingMessage } from 'node:http';
+
+/** Of a reply more is not read: all that is asked for here is a line or two. */
+export const REPLY_BYTES_MAX = 65_536;
+/** Connections to one server at once. */
+const CONNECTIONS_MAX = 64;
+
+/** What came of one call: a reply, or why there is none. */
+export type Exchange =
+  | { readonly ok: true; readonly status: number; readonly text: string }
+  | { readonly ok: false; readonly timedOut: boolean; readonly why: string };
+
+export interface Call {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** Sent as JSON; undefined: no body. */
+  readonly body?: object;
+  /** From the call to the last byte of the reply. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Calls of one server, which need not be well behaved: whatever it sends, a call ends in time, and never throws. By
+ * node:http and not by fetch, which takes a proxy from the environment, follows redirects and unpacks what is packed.
+ */
+export class Caller {
+  readonly #base: URL;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
+
+  /** @param base scheme, host and port, of http; a path at its end is the beginning of all that are called */
+  constructor(base: string) {
+    this.#base = new URL(base);
+  }
+
+  call(path: string, { method = 'GET', body, timeoutMs }: Call): Promise<Exchange> {
+    const { promise, resolve } = Promise.withResolvers<Exchange>();
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const url = new URL(this.#base.pathname.replace(/\/$/, '') + path, this.#base);
+    const fail = (why: string, timedOut = false): void => {
+      clearTimeout(timer);
+      resolve({ ok: false, timedOut, why });
+      call.destroy();
+    };
+    const timer = setTimeout(() => fail(`no whole reply within ${timeoutMs} ms`, true), timeoutMs);
+    const call = request(
+      url,
+      {
+        method,
+        agent: this.#agent,
+        headers:
+          text === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+      },
+      (reply) => {
+        void read(reply).then(
+          (found) => {
+            if (found === undefined) fail(`a reply of more than ${REPLY_BYTES_MAX} bytes`);
+            clearTimeout(timer);
+            resolve({ ok: true, status: reply.statusCode ?? 0, text: found ?? '' });
+          },
+          (error: Error) => fail(`the reply broke off: ${error.message}`),
+        );
+      },
+    );
+    call.on('error', (error: Error) => fail(`no reply: ${error.message}`));
+    call.end(text);
+    return promise;
+  }
+
+  /** Closes the connections that are kept. */
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+/** The reply as text; undefined where it is too large. Rejects where it ends early. */
+async function read(reply: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of reply as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > REPLY_BYTES_MAX) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The value of a text in JSON; undefined where it is none. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

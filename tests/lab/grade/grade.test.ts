@@ -1,0 +1,409 @@
+import { describe, expect, test } from 'bun:test';
+import { grade, type Verdict } from '../../../src/lab/grade/grade.ts';
+import { POINTS } from '../../../src/lab/grade/points.ts';
+import { Unreachable } from '../../../src/lab/grade/scene.ts';
+import { exitCodeOf, pointLines, scoreLines, verdictJson } from '../../../src/lab/grade/verdict.ts';
+import { hash32 } from '../../../src/ring/hash.ts';
+import { freePort, spawnRingmaster } from '../../spawned.ts';
+import { Fake, type Asked, type FakeOptions, type Reply } from './fake.ts';
+
+const PATIENCE_MS = 60_000;
+const CALL_TIMEOUT_MS = 10_000;
+/** Where the server is known not to answer. */
+const HANGING_TIMEOUT_MS = 150;
+
+const gradeUrl = (url: string, timeoutMs = CALL_TIMEOUT_MS): Promise<Verdict> =>
+  grade({ url, timeoutMs, now: () => performance.now() });
+
+async function gradeFake(
+  options: FakeOptions,
+  timeoutMs?: number,
+): Promise<{ verdict: Verdict; fake: Fake }> {
+  await using fake = await Fake.open(options);
+  return { verdict: await gradeUrl(fake.url, timeoutMs), fake };
+}
+
+function marked({ points }: Verdict, mark: string): string[] {
+  return points.filter((point) => point.mark === mark).map(({ id }) => id);
+}
+
+const is = ({ method, path }: Asked, call: string): boolean => `${method} ${path}` === call;
+const namesOf = ({ body }: Asked): string[] => (body?.hostnames as string[] | undefined) ?? [];
+const countOf = ({ body }: Asked): number => Number(body?.n);
+const INTERNAL: Reply = { status: 500, body: { message: 'oh', status: 'failure' } };
+
+describe('an implementation that keeps the contract', () => {
+  test(
+    'a Ringmaster passes every point, with each of its algorithms, and is left as it was',
+    async () => {
+      for (const HASH of ['ring', 'course']) {
+        const ringmaster = await spawnRingmaster({ RUNTIME: 'process', HASH });
+        const verdict = await gradeUrl(ringmaster.url);
+        expect(marked(verdict, 'pass')).toEqual(POINTS.map(({ id }) => id));
+        expect(verdict.left).toBeUndefined();
+        const { replicas } = (await (await fetch(`${ringmaster.url}/rep`)).json()) as { replicas: string[] };
+        expect(replicas.toSorted()).toEqual(['server-1', 'server-2', 'server-3']);
+        expect(await ringmaster.end('SIGTERM')).toBe(0);
+      }
+    },
+    PATIENCE_MS,
+  );
+
+  test('a plain one passes every point', async () => {
+    const { verdict, fake } = await gradeFake({});
+    expect(marked(verdict, 'pass')).toEqual(POINTS.map(({ id }) => id));
+    expect([verdict.left, exitCodeOf(verdict)]).toEqual([undefined, 0]);
+    expect(fake.names.toSorted()).toEqual(['Server 1', 'Server 2', 'Server 3']);
+  });
+
+  test('one in the shape of the assignment passes what can be seen of it, and nothing fails', async () => {
+    const { verdict, fake } = await gradeFake({ original: true });
+    expect(marked(verdict, 'not tried')).toEqual([
+      'same-id',
+      'map-request',
+      'add-moves',
+      'rm-moves',
+      'keys-return',
+    ]);
+    expect(marked(verdict, 'fail')).toEqual([]);
+    expect(exitCodeOf(verdict)).toBe(0);
+    expect(fake.names.toSorted()).toEqual(['Server 1', 'Server 2', 'Server 3']);
+  });
+
+  test('one that has a single server is given a second for as long as it takes', async () => {
+    const { verdict, fake } = await gradeFake({ names: ['only'] });
+    expect(marked(verdict, 'fail')).toEqual([]);
+    expect(fake.names).toEqual(['only']);
+  });
+});
+
+describe('an implementation that breaks one point fails that point and no other', () => {
+  const breaks: readonly (readonly [string, NonNullable<FakeOptions['twist']>])[] = [
+    [
+      'rep',
+      (fake, asked) =>
+        is(asked, 'GET /rep') ? { status: 200, body: { N: 99, replicas: fake.names } } : undefined,
+    ],
+    ['heartbeat', (_, asked) => (is(asked, 'GET /heartbeat') ? INTERNAL : undefined)],
+    [
+      'same-id',
+      (fake, asked) => (is(asked, 'GET /home') ? fake.hello(fake.owner(String(fake.drawn++))) : undefined),
+    ],
+    ['spread', (fake, asked) => (asked.id === null ? undefined : first(fake, asked))],
+    [
+      'map-request',
+      (fake, asked) =>
+        is(asked, 'GET /map_request')
+          ? { status: 200, body: { mapped_server: `${fake.names[0]}x` } }
+          : undefined,
+    ],
+    [
+      'unknown-path',
+      (_, asked) => (asked.path === '/no-such-endpoint' ? { status: 200, body: 'ok' } : undefined),
+    ],
+    [
+      'add-fewer-names',
+      (fake, asked) =>
+        is(asked, 'POST /add') && namesOf(asked).length === 1 && countOf(asked) === 2
+          ? fake.add(namesOf(asked), 1)
+          : undefined,
+    ],
+    [
+      'add-no-names',
+      (_, asked) =>
+        is(asked, 'POST /add') && namesOf(asked).length === 0 && countOf(asked) === 1 ? INTERNAL : undefined,
+    ],
+    [
+      'add-too-many-names',
+      (_, asked) =>
+        is(asked, 'POST /add') && namesOf(asked).length > countOf(asked)
+          ? { status: 400, body: { message: '<Error> too many', status: 'failure' } }
+          : undefined,
+    ],
+    [
+      'add-bad-n',
+      (fake, asked) => (is(asked, 'POST /add') && countOf(asked) === -1 ? fake.add([], 1) : undefined),
+    ],
+    [
+      'add-duplicates',
+      (fake, asked) =>
+        is(asked, 'POST /add') && new Set(namesOf(asked)).size < namesOf(asked).length
+          ? fake.add([...new Set(namesOf(asked))], 1)
+          : undefined,
+    ],
+    [
+      'rm-no-names',
+      (fake, asked) =>
+        is(asked, 'DELETE /rm') && countOf(asked) === 1 && namesOf(asked).length === 0
+          ? fake.changed()
+          : undefined,
+    ],
+    [
+      'rm-too-many-names',
+      (fake, asked) =>
+        is(asked, 'DELETE /rm') && namesOf(asked).length > countOf(asked) && countOf(asked) === 1
+          ? fake.remove(namesOf(asked).slice(0, 1), 1)
+          : undefined,
+    ],
+    [
+      'rm-bad-n',
+      (fake, asked) => (is(asked, 'DELETE /rm') && asked.body?.n === 'two' ? fake.remove([], 2) : undefined),
+    ],
+    [
+      'rm-unknown',
+      (fake, asked) =>
+        is(asked, 'DELETE /rm') &&
+        countOf(asked) === 1 &&
+        namesOf(asked).some((name) => !fake.names.includes(name))
+          ? fake.remove([], 1)
+          : undefined,
+    ],
+    [
+      'rm-too-many',
+      (fake, asked) =>
+        is(asked, 'DELETE /rm') && namesOf(asked).length === 0 && countOf(asked) > fake.names.length
+          ? fake.remove([], fake.names.length)
+          : undefined,
+    ],
+    [
+      'errors',
+      (fake, asked) => {
+        const reply = fake.answer(asked);
+        if (reply.status < 400) return reply;
+        return { ...reply, body: `<h1>${(reply.body as { message: string }).message}</h1>` };
+      },
+    ],
+  ];
+
+  test.each(breaks)('%s', async (id, twist) => {
+    const { verdict, fake } = await gradeFake({ twist });
+    expect(marked(verdict, 'fail')).toEqual([id]);
+    expect([exitCodeOf(verdict), verdict.left]).toEqual([1, undefined]);
+    expect(fake.names.toSorted()).toEqual(['Server 1', 'Server 2', 'Server 3']);
+  });
+
+  test('home that does not greet fails where greetings are read', async () => {
+    const { verdict } = await gradeFake({
+      twist: (_, asked) => (is(asked, 'GET /home') ? { status: 200, body: 'Hello' } : undefined),
+    });
+    expect(marked(verdict, 'fail')).toContain('home');
+    expect(marked(verdict, 'pass')).toContain('add-names');
+  });
+
+  test('keys placed by a modulo fail the points of consistency', async () => {
+    const owner = (fake: Fake, id: string): string => fake.names[hash32(id) % fake.names.length] ?? '';
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) => {
+        if (is(asked, 'GET /home')) return fake.hello(owner(fake, asked.id ?? ''));
+        return is(asked, 'GET /map_request')
+          ? { status: 200, body: { mapped_server: owner(fake, asked.id ?? '') } }
+          : undefined;
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual(['add-moves', 'rm-moves']);
+  });
+
+  test('a map that remembers who was in before fails keys-return', async () => {
+    const epochs = new Map<Fake, number>();
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) => {
+        const epoch = epochs.get(fake) ?? 0;
+        if (is(asked, 'DELETE /rm')) epochs.set(fake, epoch + 1);
+        // One key in 20 is another with each server that has left.
+        const key = hash32(`e${asked.id}`) % 20 === 0 ? `${asked.id}/${epoch}` : (asked.id ?? '');
+        if (is(asked, 'GET /home')) return fake.hello(fake.owner(key));
+        return is(asked, 'GET /map_request')
+          ? { status: 200, body: { mapped_server: fake.owner(key) } }
+          : undefined;
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual(['keys-return']);
+  });
+
+  test('requests that fail while a server joins fail add-under-load', async () => {
+    // Only under load does a request come while an /add is under way.
+    let joining = false;
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) => {
+        if (is(asked, 'POST /add') && countOf(asked) === 1 && namesOf(asked).length === 1) {
+          if (fake.names.includes(namesOf(asked)[0] ?? '')) return undefined;
+          joining = true;
+          setTimeout(() => {
+            joining = false;
+            fake.add(namesOf(asked), 1);
+            asked.raw.end(JSON.stringify(fake.changed().body));
+          }, 30);
+          return 'done';
+        }
+        return joining && is(asked, 'GET /home') ? INTERNAL : undefined;
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual(['add-under-load']);
+  });
+
+  test('one that loses a server says so at the end', async () => {
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) =>
+        is(asked, 'POST /add') && namesOf(asked).includes('Server 1') && !fake.names.includes('Server 1')
+          ? { status: 500, body: { message: 'no', status: 'failure' } }
+          : undefined,
+    });
+    expect(verdict.left).toBe('Server 1 did not come back');
+    expect(scoreLines(verdict)).toContain(
+      'the servers are NOT as they were found: Server 1 did not come back',
+    );
+  });
+});
+
+describe('a server that does not behave', () => {
+  const hostile: readonly (readonly [string, (asked: Asked) => void])[] = [
+    ['hangs', () => {}],
+    ['hangs in the midst of its reply', ({ raw }) => void raw.write('{"message":')],
+    ['resets the connection', ({ raw }) => void raw.socket?.resetAndDestroy()],
+    [
+      'closes the connection in the midst of its reply',
+      ({ raw }) => {
+        raw.writeHead(200, { 'content-length': 1000 });
+        raw.write('x', () => raw.socket?.destroy());
+      },
+    ],
+    ['sends what is no HTTP', ({ raw }) => void raw.socket?.end('\u0000\u0001 garbage\r\n\r\n')],
+    [
+      'sends a reply without end',
+      ({ raw }) => {
+        const more = (): void => {
+          if (!raw.destroyed) raw.write('x'.repeat(65_536), () => setTimeout(more, 1));
+        };
+        raw.on('error', () => {});
+        more();
+      },
+    ],
+    ['redirects to itself', ({ raw, path }) => void raw.writeHead(302, { location: path }).end()],
+  ];
+
+  test.each(hostile)(
+    'that %s at /home fails the points of /home, and ends in time',
+    async (_, act) => {
+      const { verdict } = await gradeFake(
+        {
+          twist: (__, asked) => {
+            if (!is(asked, 'GET /home')) return undefined;
+            act(asked);
+            return 'done';
+          },
+        },
+        HANGING_TIMEOUT_MS,
+      );
+      expect(marked(verdict, 'fail')).toEqual(expect.arrayContaining(['home', 'spread', 'add-under-load']));
+      expect(marked(verdict, 'pass')).toEqual(
+        expect.arrayContaining(['rep', 'add-names', 'rm-names', 'errors']),
+      );
+      expect(verdict.left).toBeUndefined();
+    },
+    PATIENCE_MS,
+  );
+
+  test.each(hostile.filter(([what]) => what !== 'redirects to itself'))(
+    'that %s at everything can not be graded',
+    async (_, act) => {
+      const twist = (__: Fake, asked: Asked): 'done' => {
+        act(asked);
+        return 'done';
+      };
+      await expect(gradeFake({ twist }, HANGING_TIMEOUT_MS)).rejects.toBeInstanceOf(Unreachable);
+    },
+    PATIENCE_MS,
+  );
+
+  test('that falls silent half-way is left alone, and what is left is not tried', async () => {
+    let calls = 0;
+    const { verdict } = await gradeFake(
+      {
+        twist: (_, asked) =>
+          is(asked, 'POST /add') && ++calls >= 1 ? 'done' : calls > 0 ? 'done' : undefined,
+      },
+      HANGING_TIMEOUT_MS,
+    );
+    expect(marked(verdict, 'fail')).toEqual(['add-names']);
+    expect(marked(verdict, 'not tried')).toContain('rm-names');
+    expect(verdict.points.at(-2)?.came).toBe('the server does not answer any more');
+  });
+
+  test('nobody at the URL can not be graded', async () => {
+    await expect(gradeUrl(`http://127.0.0.1:${await freePort()}`)).rejects.toBeInstanceOf(Unreachable);
+  });
+
+  test('its text can not write on the terminal', async () => {
+    const { verdict } = await gradeFake({
+      twist: (_, asked) =>
+        is(asked, 'GET /heartbeat')
+          ? { status: 500, body: `\u001b[2J\u009b31m\u202e\r\n${'x'.repeat(5000)}` }
+          : undefined,
+    });
+    const point = verdict.points.find(({ id }) => id === 'heartbeat');
+    const printed = point === undefined ? '' : pointLines(point, { colour: false, columns: 80 });
+    expect(printed).toContain('\\u{1b}[2J\\u{9b}31m\\u{202e}');
+    expect(printed).not.toMatch(/[^\P{Cc}\n]|\p{Cf}/u);
+    expect(point?.came.length).toBeLessThanOrEqual(300);
+  });
+
+  test('interrupted, it puts servers back, and leaves the rest', async () => {
+    await using fake = await Fake.open();
+    const stopping = new AbortController();
+    const verdict = await grade({
+      url: fake.url,
+      timeoutMs: CALL_TIMEOUT_MS,
+      now: () => performance.now(),
+      signal: stopping.signal,
+      onPoint: ({ id }) => id === 'add-names' && stopping.abort(),
+    });
+    expect(marked(verdict, 'pass').at(-1)).toBe('add-names');
+    expect(fake.names).toEqual(['Server 1', 'Server 2', 'Server 3']);
+  });
+});
+
+describe('the verdict', () => {
+  const points = [
+    { id: 'rep', asks: 'a list', why: 'it is needed', mark: 'pass', came: 'N is 3' },
+    { id: 'home', asks: 'a greeting', why: 'to know who', mark: 'fail', came: '500' },
+    { id: 'heartbeat', asks: 'a 200', why: 'to know that', mark: 'not tried', came: 'no time' },
+  ] as const;
+  const verdict: Verdict = { url: 'http://x', points, passed: 1, failed: 1, notTried: 1, left: undefined };
+  const look = { colour: false, columns: 80 };
+
+  test('says of each point what is asked and what came, and of one that failed why it matters', () => {
+    expect(points.map((point) => pointLines(point, look)).join('')).toBe(
+      [
+        '✓ pass  rep\n    a list\n    came: N is 3\n',
+        '✗ FAIL  home\n    a greeting\n    came: 500\n    why it matters: to know who\n',
+        '– not tried  heartbeat\n    a 200\n    came: no time\n',
+      ].join(''),
+    );
+    expect(scoreLines(verdict)).toBe(
+      'score: 1 of 2 points passed, 1 not tried (50 %)\nfailed: home\nthe servers are the same as before\n',
+    );
+  });
+
+  test('as JSON has the same', () => {
+    expect(JSON.parse(verdictJson(verdict))).toEqual({
+      url: 'http://x',
+      score: { passed: 1, failed: 1, not_tried: 1 },
+      points: points.map(({ id, asks, came, mark, why }) => ({ id, asks, came, mark, why })),
+      left_as_found: true,
+      left: null,
+    });
+  });
+
+  test('ends with 0 only where something passed and nothing failed', () => {
+    expect(exitCodeOf({ passed: 3, failed: 0 })).toBe(0);
+    expect(exitCodeOf({ passed: 3, failed: 1 })).toBe(1);
+    expect(exitCodeOf({ passed: 0, failed: 0 })).toBe(1);
+  });
+});
+
+/** Answers everything with the first of the servers, so that ids do not spread. */
+function first(fake: Fake, asked: Asked): Reply | undefined {
+  const [name = ''] = fake.names;
+  if (is(asked, 'GET /home')) return fake.hello(name);
+  return is(asked, 'GET /map_request') ? { status: 200, body: { mapped_server: name } } : undefined;
+}
