@@ -1,5 +1,5 @@
 /**
- * Charts as SVG: each a function from figures to markup. Wide enough for a phone held upright, so that letters stay
+ * Charts as SVG: each a function from figures to a picture. Wide enough for a phone held upright, so that letters stay
  * readable there; colours are classes of the page, which knows light from dark, and what a colour says a label or a shape
  * says too.
  */
@@ -22,8 +22,15 @@ export interface Caption {
   readonly description: string;
 }
 
-function svg({ id, title, description }: Caption, height: number, body: Markup): Markup {
-  return markup`<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 ${WIDTH} ${round(height)}" role="img" aria-labelledby="${id}-title ${id}-desc"><title id="${id}-title">${title}</title><desc id="${id}-desc">${description}</desc>${body}</svg>`;
+/** A picture, and what it is called. */
+export interface Chart {
+  readonly svg: Markup;
+  readonly title: string;
+}
+
+function chartOf({ id, title, description }: Caption, height: number, body: Markup): Chart {
+  const svg = markup`<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 ${WIDTH} ${round(height)}" role="img" aria-labelledby="${id}-title ${id}-desc"><title id="${id}-title">${title}</title><desc id="${id}-desc">${description}</desc>${body}</svg>`;
+  return { svg, title };
 }
 
 /** Round values from 0 to at least `max`, about five of them. */
@@ -85,7 +92,7 @@ export interface Columns extends Caption {
 }
 
 /** Columns in groups, each with its value above and its label in it or below. */
-export function columnChart({ groups, reference, ...caption }: Columns): Markup {
+export function columnChart({ groups, reference, ...caption }: Columns): Chart {
   const values = groups.flatMap(({ columns }) => columns.map(({ value }) => value));
   const axis = linearAxis(Math.max(...values, reference?.value ?? 0));
   const bottom = TOP + PLOT_HEIGHT;
@@ -97,14 +104,14 @@ export function columnChart({ groups, reference, ...caption }: Columns): Markup 
     const bars = columns.map(({ label: name, value, colour }, i) => {
       const x = left + i * width;
       const y = axis.y(value);
-      return markup`<rect class="fill ${colour}" x="${round(x + 1)}" y="${round(y)}" width="${round(Math.max(1, width - 2))}" height="${round(bottom - y)}"/><text class="value" x="${round(x + width / 2)}" y="${round(y - 3)}" text-anchor="middle">${figure(value)}</text><text class="tick" x="${round(x + width / 2)}" y="${round(bottom + LINE)}" text-anchor="middle">${name}</text>`;
+      return markup`<rect class="fill ${colour}" x="${round(x + 1)}" y="${round(y)}" width="${round(Math.max(1, width - 2))}" height="${round(bottom - y)}"/><text class="value small" x="${round(x + width / 2)}" y="${round(y - 3)}" text-anchor="middle">${Math.round(value)}</text><text class="tick" x="${round(x + width / 2)}" y="${round(bottom + LINE)}" text-anchor="middle">${name}</text>`;
     });
     return markup`<g>${bars}<text class="label" x="${round(middle)}" y="${round(bottom + 2 * LINE + 2)}" text-anchor="middle">${label}</text></g>`;
   });
   const across =
     reference &&
     markup`<line class="reference" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${round(axis.y(reference.value))}" y2="${round(axis.y(reference.value))}"/><text class="reference-label" x="${WIDTH - RIGHT}" y="${round(bottom + 3 * LINE + 8)}" text-anchor="end">- - -  ${reference.label}</text>`;
-  return svg(caption, bottom + 3 * LINE + 16, markup`${grid(axis)}${drawn}${across}`);
+  return chartOf(caption, bottom + 3 * LINE + 16, markup`${grid(axis)}${drawn}${across}`);
 }
 
 export interface Series {
@@ -123,11 +130,10 @@ export interface Lines extends Caption {
 }
 
 const MARKS = ['circle', 'square', 'diamond', 'triangle'] as const;
-/** In ems, at the end of a line. */
 const MARK_RADIUS = 4;
 
 /** Lines with a mark of its own shape for each series, and a legend below. */
-export function lineChart({ series, xLabel, yLabel, scale, ...caption }: Lines): Markup {
+export function lineChart({ series, xLabel, yLabel, scale, ...caption }: Lines): Chart {
   const points = series.flatMap((one) => one.points);
   const values = points.map(({ y }) => y);
   const axis = scale === 'log' ? logAxis(values) : linearAxis(Math.max(...values, 0));
@@ -150,7 +156,7 @@ export function lineChart({ series, xLabel, yLabel, scale, ...caption }: Lines):
   });
   const legendTop = bottom + 3 * LINE;
   const legend = legendOf(series, legendTop);
-  return svg(
+  return chartOf(
     caption,
     legend.bottom + 4,
     markup`${grid(axis)}${ticks}<text class="label" x="${WIDTH - RIGHT}" y="${round(bottom + 2 * LINE)}" text-anchor="end">${xLabel}</text><text class="label" x="${LEFT}" y="${round(bottom + 2 * LINE)}">${yLabel}</text>${drawn}${legend.drawn}`,
@@ -206,9 +212,10 @@ export interface Rows extends Caption {
 const ROW_HEIGHT = 34;
 
 /** Bars that lie, each below its label: for labels that are words. */
-export function rowChart({ rows, reference, ...caption }: Rows): Markup {
+export function rowChart({ rows, reference, ...caption }: Rows): Chart {
   const max = Math.max(...rows.flatMap(({ value, stroke = 0 }) => [value, stroke]), reference?.value ?? 0);
-  const room = WIDTH - 2 * RIGHT - 70;
+  const texts = Math.max(0, ...rows.map(({ text }) => text.length));
+  const room = WIDTH - 2 * RIGHT - texts * CHAR_WIDTH;
   const x = (value: number): number => RIGHT + (max > 0 ? (value / max) * room : 0);
   const drawn = rows.map(({ label, value, colour, text, stroke }, i) => {
     const top = 4 + i * ROW_HEIGHT;
@@ -222,8 +229,13 @@ export function rowChart({ rows, reference, ...caption }: Rows): Markup {
   const bottom = 4 + rows.length * ROW_HEIGHT;
   const line =
     reference &&
-    markup`<line class="reference" x1="${round(x(reference.value))}" x2="${round(x(reference.value))}" y1="4" y2="${bottom}"/><text class="reference-label" x="${RIGHT}" y="${bottom + LINE}">- - -  ${reference.label}</text>`;
-  return svg(caption, bottom + (reference === undefined ? 4 : LINE + 8), markup`${drawn}${line}`);
+    markup`${rows.map((_, i) => {
+      // Not through the labels.
+      const top = 4 + i * ROW_HEIGHT;
+      const at = round(x(reference.value));
+      return markup`<line class="reference" x1="${at}" x2="${at}" y1="${top + 13}" y2="${top + 30}"/>`;
+    })}<text class="reference-label" x="${RIGHT}" y="${bottom + LINE}">- - -  ${reference.label}</text>`;
+  return chartOf(caption, bottom + (reference === undefined ? 4 : LINE + 8), markup`${drawn}${line}`);
 }
 
 export interface Slot {
@@ -241,7 +253,7 @@ export interface Slots extends Caption {
 }
 
 /** All slots of a map in lines, to be read like a text: pale for whom it is, full where a virtual server is, a dot where requests fall. */
-export function slotChart({ slots, perLine, ...caption }: Slots): Markup {
+export function slotChart({ slots, perLine, ...caption }: Slots): Chart {
   const left = 26;
   const size = (WIDTH - left - 2) / perLine;
   const height = size * 2.4;
@@ -264,7 +276,7 @@ export function slotChart({ slots, perLine, ...caption }: Slots): Markup {
     (_, i) =>
       markup`<text class="tick" x="${left - 4}" y="${round(2 + i * (height + gap) + height * 0.7)}" text-anchor="end">${i * perLine}</text>`,
   );
-  return svg(caption, 4 + lines * (height + gap), markup`${numbers}${drawn}`);
+  return chartOf(caption, 4 + lines * (height + gap), markup`${numbers}${drawn}`);
 }
 
 /** A number as an axis or a bar has it: no more digits than are read. */

@@ -1,6 +1,6 @@
 import { Course, COURSE_RULES, slotsReached, type CourseRules } from '../ring/course.ts';
 import { mix32 } from '../ring/hash.ts';
-import { balanceOf, countsOf, type Balance } from './statistics.ts';
+import { balanceOf, countsOf, medianOf, type Balance } from './statistics.ts';
 
 /** Enough to tell all ids of six digits apart. */
 const REQUESTS = 2 ** 20;
@@ -131,6 +131,8 @@ export interface Diagnosis {
   readonly virtuals: number;
   /** slots that H reaches, ascending */
   readonly reached: readonly number[];
+  /** how many of the requests that H tells apart fall on one of them: most often, and at most */
+  readonly hits: { readonly usual: number; readonly most: number };
   /** squares modulo `slots` there are, by formula; see {@link squaresModuloPowerOfTwo} */
   readonly squares: number;
   /** slots that H reaches in a table of so many */
@@ -165,6 +167,7 @@ export function diagnose(): Diagnosis {
     slots,
     virtuals,
     reached,
+    hits: hitsOf(),
     squares: squaresModuloPowerOfTwo(Math.log2(slots)),
     larger: { slots: SLOTS_MANY, reached: slotsReached({ slots: SLOTS_MANY, requests: SLOTS_MANY }).length },
     anatomies: numbers.map((servers) => anatomyOf(servers, reached)),
@@ -186,6 +189,17 @@ export function diagnose(): Diagnosis {
  */
 export function squaresModuloPowerOfTwo(k: number): number {
   return (2 ** (k - 1) + (k % 2 === 1 ? 5 : 4)) / 3;
+}
+
+function hitsOf(): Diagnosis['hits'] {
+  const { requests, requestHash, slots } = COURSE_RULES;
+  const hits = new Map<number, number>();
+  for (let request = 0; request < requests; request++) {
+    const slot = requestHash(request) % slots;
+    hits.set(slot, (hits.get(slot) ?? 0) + 1);
+  }
+  const counts = [...hits.values()].sort((a, b) => a - b);
+  return { usual: medianOf(counts) ?? 0, most: counts.at(-1) ?? 0 };
 }
 
 function cureOf(

@@ -9,7 +9,8 @@ export function csvOf(head: readonly string[], rows: readonly (readonly Cell[])[
 }
 
 function cellOf(cell: Cell): string {
-  const text = String(cell ?? '');
+  // Digits beyond these are noise of the arithmetic.
+  const text = typeof cell === 'number' ? String(Number(cell.toPrecision(8))) : (cell ?? '');
   // A spreadsheet takes a text that begins so for a formula (OWASP, CSV Injection).
   const safe = typeof cell === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

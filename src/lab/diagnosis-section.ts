@@ -2,10 +2,11 @@ import { figure, lineChart, slotChart } from './chart.ts';
 import { FEW, serverNames, type Anatomy, type Cure, type Diagnosis } from './course-study.ts';
 import { markup, type Markup } from './markup.ts';
 import { NEUTRAL, serverColour } from './style.ts';
-import { percent, section, table } from './writing.ts';
+import { figureWith, percent, section, table } from './writing.ts';
 
 /** Slots in a line of the picture. */
 const PER_LINE = 64;
+const NOTHING = markup``;
 
 /** Why the assignment's map is as it is, and what cures it: every figure is computed from the map itself. */
 export function diagnosisSection(diagnosis: Diagnosis): Markup {
@@ -23,7 +24,7 @@ ${cure(diagnosis)}`,
 }
 
 function theMap({ slots, virtuals, reached }: Diagnosis, few: Anatomy | undefined): Markup {
-  if (few === undefined) return markup``;
+  if (few === undefined) return NOTHING;
   const names = serverNames(few.servers);
   const hit = new Set(reached);
   // A slot is of the next virtual server, at it or after it.
@@ -49,18 +50,18 @@ function theMap({ slots, virtuals, reached }: Diagnosis, few: Anatomy | undefine
       markup`<span class="${serverColour(i)}"><span class="key"></span></span>${name}: ${percent(few.shares[i] ?? 0)}${i + 1 < names.length ? '; ' : ''}`,
   );
   return markup`<p>The map has ${slots} slots, numbered at the left. Each server has K = ${virtuals} virtual servers, at the slots Φ(i, j) = i² + j² + 2j + 25. A request falls on slot H(i) = i² + 2i + 17 and belongs to the next virtual server at or after it, round the end.</p>
-<figure>${chart}<figcaption>Full, with a number: a virtual server of that server. Pale: slots that belong to it, as it is the next. Dots: the slots that requests reach. ${keys}.</figcaption></figure>`;
+${figureWith(chart, markup`Full, with a number: a virtual server of that server. Pale: slots that belong to it, as it is the next. Dots: the slots that requests reach. ${keys}.`)}`;
 }
 
-function ofH({ slots, reached, squares, larger }: Diagnosis): Markup {
+function ofH({ slots, reached, hits, squares, larger }: Diagnosis): Markup {
   const bits = Math.log2(slots);
   return markup`<h3>H reaches ${reached.length} of ${slots} slots</h3>
-<p>Complete the square: H(i) = (i + 1)² + 16. So requests fall only on slots that are 16 above a square modulo ${slots}, and squares are few. An odd square is 1 modulo 8; an even one is 4 times a square. Counted out, there are (2<sup>${bits - 1}</sup> + ${bits % 2 === 1 ? 5 : 4}) / 3 = ${squares} squares modulo 2<sup>${bits}</sup>, and trying all requests finds ${reached.length} slots. The other ${slots - reached.length} slots, ${percent(1 - reached.length / slots)}, never get a request, and the ${reached.length} do not get the same: 0 and 64 are squares of many numbers, others of four.</p>
+<p>Complete the square: H(i) = (i + 1)² + 16. So requests fall only on slots that are 16 above a square modulo ${slots}, and squares are few. An odd square is 1 modulo 8; an even one is 4 times a square. Counted out, there are (2<sup>${bits - 1}</sup> + ${bits % 2 === 1 ? 5 : 4}) / 3 = ${squares} squares modulo 2<sup>${bits}</sup>, and trying all requests finds ${reached.length} slots. The other ${slots - reached.length} slots, ${percent(1 - reached.length / slots)}, never get a request, and those that do get different numbers of the ${slots} requests that H tells apart: most ${hits.usual}, some ${hits.most}.</p>
 <p>That is rough, but it is not what makes one server busy: the dots above are spread over the whole map. In a table of ${figure(larger.slots)} slots H reaches ${figure(larger.reached)}, which is many more than there are servers.</p>`;
 }
 
 function ofPhi({ slots, virtuals }: Diagnosis, few: Anatomy | undefined): Markup {
-  if (few === undefined) return markup``;
+  if (few === undefined) return NOTHING;
   const { gap, reachedInGap, servers, shares, colliding } = few;
   const span = virtuals ** 2 - 1;
   const busiest = Math.max(...shares);
@@ -84,6 +85,7 @@ function everyNumber({ anatomies, reached }: Diagnosis): Markup {
   const first = anatomies[1];
   const last = anatomies.at(-1);
   return markup`${table({
+    id: 'servers-table',
     caption:
       'The assignment’s map for each number of servers: shares of the busiest and of the idlest, the longest way without a virtual server, how many of the reached slots are in it, and virtual servers whose slot is also that of another',
     head: [
@@ -157,6 +159,7 @@ function cure({ cures, byServers, virtuals, slots }: Diagnosis): Markup {
   return markup`<h3>Which change cures it?</h3>
 <p>H and Φ are replaced one at a time by a function that mixes (the finalizer of MurmurHash3, in which each bit of the number changes half of the bits of the hash), and K grows. Shares are exact, of all requests.</p>
 ${table({
+  id: 'cures-table',
   caption: `${FEW} servers: largest over mean, and in brackets the deviation as a part of the mean`,
   head: ['', ...sizes.map((size) => `K = ${size.virtuals}, ${figure(size.slots)} slots`)],
   rows,
@@ -167,8 +170,9 @@ ${table({
 <li><b>Both</b>: ${largest('H and Φ mixed', small)} with K = ${virtuals}. Where slots are few H counts as well, as a server may have pieces on which no request ever falls.</li>
 <li><b>More virtual servers</b>: deviation falls with 1/√K, and with K = ${many?.virtuals}, which takes more than ${slots} slots, both mixed come to ${largest('H and Φ mixed', many)}. With Φ as given it helps only as long as its squares go round a small table more than once; in a large one they are in a corner again: ${largest('as given', many)}.</li>
 </ul>
-<figure>${chart}<figcaption>${slots} slots. Lines with marks: K = ${virtuals}, as in the assignment; dashed: K = ${more}, for which ${counts.at(-1)} servers have just room.</figcaption></figure>
+${figureWith(chart, markup`${slots} slots. Lines with marks: K = ${virtuals}, as in the assignment; dashed: K = ${more}, for which ${counts.at(-1)} servers have just room.`)}
 ${table({
+  id: 'by-servers-table',
   caption: `Largest over mean for each number of servers, ${slots} slots`,
   head: ['', ...counts.map((servers) => `N = ${servers}`)],
   rows: byRows,

@@ -9,7 +9,7 @@ import type { LabAlgorithm } from './options.ts';
 import type { LiveResult, Results } from './results.ts';
 import { balanceOf, evenShares, expectedDeviation, medianOf } from './statistics.ts';
 import { algorithmColour, NEUTRAL, serverColour, STYLE } from './style.ts';
-import { percent, section, table } from './writing.ts';
+import { figureWith, percent, section, table } from './writing.ts';
 
 /** Why each algorithm is as even as it is. */
 const WHY: Readonly<Record<LabAlgorithm, string>> = {
@@ -140,8 +140,9 @@ function even({ options, live }: Results): Markup {
     'a-1',
     'A-1: how even are three servers?',
     markup`<p><b>Asked:</b> send ${options.requests} asynchronous requests to ${FEW} servers, and show how many each has handled.</p>
-<figure>${chart}<figcaption>Columns 1 to ${FEW} are server-1 to server-${FEW}.</figcaption></figure>
+${figureWith(chart, markup`Columns 1 to ${FEW} are server-1 to server-${FEW}.`)}
 ${table({
+  id: 'a1-table',
   caption: `Requests per server. “By the map” is the deviation to be expected from the shares that the map gives; “astray” are requests that another server answered than the map names`,
   head: [
     '',
@@ -218,9 +219,10 @@ function growing({ options, live, numbers }: Results): Markup {
     'a-2',
     'A-2: what changes with more servers?',
     markup`<p><b>Asked:</b> ${options.requests} requests for each number of servers from ${counted[0]} to ${counted.at(-1)}, with mean and standard deviation. <b>Done:</b> the same Ringmaster grew by <code>POST /add</code>, one server at a time, and got the same ids each time.</p>
-<figure>${busiest}<figcaption>The mean is the same for all, M/N. The closer the busiest server is to it, the better.</figcaption></figure>
-<figure>${deviation}<figcaption>Dashed: √(M (N − 1)) / N, which no hash function can be below, but by luck.</figcaption></figure>
+${figureWith(busiest, markup`The mean is the same for all, M/N. The closer the busiest server is to it, the better.`)}
+${figureWith(deviation, markup`Dashed: √(M (N − 1)) / N, which no hash function can be below, but by luck.`)}
 ${table({
+  id: 'a2-table',
   caption:
     'Mean and deviation per server, and what moved to another server when one joined; the least that has to move is what the new one is due, 1/N',
   head: ['', 'servers', 'mean', 'deviation', 'by chance', 'largest/mean', 'moved', 'least', 'failed'],
@@ -287,14 +289,16 @@ function endpoints({ live }: Results): Markup {
     'A-3: does every endpoint work, and what if a server dies?',
     markup`<p><b>Asked:</b> try all endpoints, and show that a server that fails is replaced quickly. <b>Done:</b> each call of the contract was made, with right and with wrong input, and the list of servers was looked at after each.</p>
 ${table({
+  id: 'endpoints-table',
   caption: 'Each point of the contract. What came is of the first algorithm',
   head: ['asked', 'came', ...live.map(({ algorithm }) => algorithm)],
   rows: marks,
   text: 2,
 })}
 <p>Then replicas were killed by force, one after the other, while four clients went on sending requests. <b>Noticed</b> is when the replica is no longer ready on the map, <b>back</b> when it is ready again under its old name, <b>answers</b> when it first answers a key of its own.</p>
-<figure>${chart}<figcaption>Bar: median of the kills. Stroke, and in brackets: the longest.</figcaption></figure>
+${figureWith(chart, markup`Bar: median of the kills. Stroke, and in brackets: the longest.`)}
 ${table({
+  id: 'kills-table',
   caption: 'Each kill, times from the moment of the kill',
   head: ['', 'killed', 'noticed', 'back', 'answers', 'requests', 'failed'],
   rows: kills,
@@ -348,8 +352,9 @@ function hashFunctions({ options, live, variants }: Results): Markup {
     'a-4',
     'A-4: what do other hash functions change?',
     markup`<p><b>Asked:</b> change H and Φ, and do A-1 and A-2 again. <b>Done:</b> the map of the assignment was built with other functions and other sizes, and the same ${options.requests} ids were placed on it; this is computed, as placing a key takes no server. Below are the four algorithms as measured.</p>
-<figure>${chart}</figure>
+${figureWith(chart, '')}
 ${table({
+  id: 'a4-table',
   caption: 'Largest over mean, and the deviation in brackets, for each number of servers',
   head: ['', ...numbers.map((servers) => `N = ${servers}`)],
   rows: figures,

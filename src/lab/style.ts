@@ -40,7 +40,7 @@ ${colours('dark')}
 .neutral{--c:var(--grey);--on:var(--paper)}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.55 system-ui,sans-serif}
-main{max-width:46rem;margin:0 auto;padding:2rem 1rem 4rem}
+main{max-width:50rem;margin:0 auto;padding:2rem 1rem 4rem}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 .5rem}
 h2{font-size:1.3rem;line-height:1.3;margin:3rem 0 .5rem;padding-top:1rem;border-top:1px solid var(--line-2)}
 h3{font-size:1.05rem;margin:2rem 0 .25rem}
@@ -48,13 +48,14 @@ p,ul,ol,dl{margin:.5rem 0 1rem}
 li{margin:.25rem 0}
 dt{font-weight:600}
 dd{margin:0 0 .5rem}
-.lead,figcaption,.note{color:var(--ink-2)}
+.lead,figcaption,.note{color:var(--ink-2);font-weight:400}
 figure{margin:1.5rem 0}
 figcaption{font-size:.875rem;margin-top:.5rem}
 .chart{display:block;width:100%;max-width:34rem;height:auto;background:var(--sheet);border:1px solid var(--line);border-radius:6px;font:12px system-ui,sans-serif}
 .chart text{fill:var(--ink)}
 .chart .tick,.chart .reference-label{fill:var(--ink-2);font-size:11px}
 .chart .value{font-size:11px}
+.chart .value.small{font-size:9.5px}
 .chart .label{font-weight:600}
 .chart .on{fill:var(--on)}
 .chart .grid{stroke:var(--line)}
@@ -65,11 +66,15 @@ figcaption{font-size:.875rem;margin-top:.5rem}
 .dot{fill:var(--ink)}
 .line{fill:none;stroke:var(--c);stroke-width:2}
 .expected{stroke-dasharray:5 4}
-.scroll{overflow-x:auto;margin:1rem 0}
+.scroll{overflow-x:auto;margin:.25rem 0 1.5rem}
+.caption{font-size:.875rem;color:var(--ink-2);margin:1.5rem 0 0}
 table{border-collapse:collapse;font-size:.875rem;min-width:100%}
-caption{text-align:left;color:var(--ink-2);padding:.25rem 0}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;font-variant-numeric:tabular-nums}
 th:first-child,td:first-child,.text{text-align:left}
+tbody th{font-weight:500}
+thead th{font-weight:600}
+td:not(.text),thead th{white-space:nowrap}
+.text{min-width:7rem}
 thead th{border-bottom:1px solid var(--line-2)}
 .pass{color:var(--good)}
 .fail{color:var(--bad);font-weight:600}
