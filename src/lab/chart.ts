@@ -97,21 +97,33 @@ export function columnChart({ groups, reference, ...caption }: Columns): Chart {
   const axis = linearAxis(Math.max(...values, reference?.value ?? 0));
   const bottom = TOP + PLOT_HEIGHT;
   const groupWidth = (WIDTH - LEFT - RIGHT) / Math.max(1, groups.length);
-  const drawn = groups.map(({ label, columns }, g) => {
+  const placed = groups.map(({ label, columns }, g) => {
     const left = LEFT + g * groupWidth + groupWidth * 0.08;
     const width = (groupWidth * 0.84) / Math.max(1, columns.length);
-    const middle = LEFT + (g + 0.5) * groupWidth;
-    const bars = columns.map(({ label: name, value, colour }, i) => {
-      const x = left + i * width;
-      const y = axis.y(value);
-      return markup`<rect class="fill ${colour}" x="${round(x + 1)}" y="${round(y)}" width="${round(Math.max(1, width - 2))}" height="${round(bottom - y)}"/><text class="value small" x="${round(x + width / 2)}" y="${round(y - 3)}" text-anchor="middle">${Math.round(value)}</text><text class="tick" x="${round(x + width / 2)}" y="${round(bottom + LINE)}" text-anchor="middle">${name}</text>`;
-    });
-    return markup`<g>${bars}<text class="label" x="${round(middle)}" y="${round(bottom + 2 * LINE + 2)}" text-anchor="middle">${label}</text></g>`;
+    return {
+      label,
+      middle: LEFT + (g + 0.5) * groupWidth,
+      columns: columns.map((one, i) => ({ ...one, x: left + i * width, y: axis.y(one.value), width })),
+    };
+  });
+  const bars = placed.flatMap(({ columns }) =>
+    columns.map(
+      ({ colour, x, y, width }) =>
+        markup`<rect class="fill ${colour}" x="${round(x + 1)}" y="${round(y)}" width="${round(Math.max(1, width - 2))}" height="${round(bottom - y)}"/>`,
+    ),
+  );
+  const texts = placed.map(({ label, middle, columns }) => {
+    const own = columns.map(
+      ({ label: name, value, x, y, width }) =>
+        markup`<text class="value small" x="${round(x + width / 2)}" y="${round(y - 3)}" text-anchor="middle">${Math.round(value)}</text><text class="tick" x="${round(x + width / 2)}" y="${round(bottom + LINE)}" text-anchor="middle">${name}</text>`,
+    );
+    return markup`${own}<text class="label" x="${round(middle)}" y="${round(bottom + 2 * LINE + 2)}" text-anchor="middle">${label}</text>`;
   });
   const across =
     reference &&
     markup`<line class="reference" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${round(axis.y(reference.value))}" y2="${round(axis.y(reference.value))}"/><text class="reference-label" x="${WIDTH - RIGHT}" y="${round(bottom + 3 * LINE + 8)}" text-anchor="end">- - -  ${reference.label}</text>`;
-  return chartOf(caption, bottom + 3 * LINE + 16, markup`${grid(axis)}${drawn}${across}`);
+  // Values come last, so that no line goes through them.
+  return chartOf(caption, bottom + 3 * LINE + 16, markup`${grid(axis)}${bars}${across}${texts}`);
 }
 
 export interface Series {

@@ -80,7 +80,7 @@ ${
 ${
   back === undefined
     ? undefined
-    : markup`<li>A replica that is killed is back after ${ms(back)} (median of ${kills.length} kills); of the ${kills.reduce((sum, one) => sum + one.sent, 0)} requests that came meanwhile ${kills.reduce((sum, one) => sum + one.failed, 0)} failed.</li>`
+    : markup`<li>A replica that is killed is back after ${ms(back)} (median of ${kills.length} kills); of the ${figure(kills.reduce((sum, one) => sum + one.sent, 0))} requests that came meanwhile ${kills.reduce((sum, one) => sum + one.failed, 0)} failed.</li>`
 }
 <li>${failedPoints === 0 ? 'Every endpoint answers as the assignment says, wrong input included.' : `${failedPoints} points of the contract failed: see A-3.`}</li>
 <li>The hash functions of the assignment are not even, and it is Φ that is to blame first: see “Diagnosis”.</li>
@@ -95,7 +95,7 @@ function setUp({ options, numbers }: Results): Markup {
     markup`<p>For each algorithm a Ringmaster of its own was started, with replicas that are real servers. Requests are <code>GET /home?id=…</code> with random ids of six digits (seed ${options.seed}; the same ids for each algorithm), sent to the traffic port, ${LOAD_CONCURRENCY} at a time, without a wait between them. Who answered is read from the reply, “Hello from Server: …”.</p>
 <dl>
 <dt>Mean</dt><dd>Requests per server: all requests over the number of servers.</dd>
-<dt>Standard deviation</dt><dd>How far servers are from the mean, as the root of the mean of the squares. With M requests on N servers that are all as likely, it is about √(M (N − 1)) / N by chance alone: for ${options.requests} requests on ${FEW} servers ${figure(expectedDeviation(options.requests, evenShares(FEW)))}. Less is not to be had by hashing; more is the fault of the map.</dd>
+<dt>Standard deviation</dt><dd>How far servers are from the mean, as the root of the mean of the squares. With M requests on N servers that are all as likely, it is about √(M (N − 1)) / N by chance alone: for ${figure(options.requests)} requests on ${FEW} servers ${figure(expectedDeviation(options.requests, evenShares(FEW)))}. Less is not to be had by hashing; more is the fault of the map.</dd>
 <dt>Largest over mean</dt><dd>The busiest server over the mean. It says how many servers you pay for without use: at 1.5 the busiest is full when the others are at two thirds.</dd>
 </dl>
 <p class="note">Numbers of servers that are compared: ${numbers.join(', ')}.</p>`,
@@ -107,7 +107,7 @@ function even({ options, live }: Results): Markup {
   const chance = expectedDeviation(options.requests, evenShares(FEW));
   const chart = columnChart({
     id: 'a1',
-    title: `A-1: requests per server, ${options.requests} requests on ${FEW} servers`,
+    title: `A-1: requests per server, ${figure(options.requests)} requests on ${FEW} servers`,
     description: live
       .map(
         ({ algorithm, even: { names, counts } }) =>
@@ -139,7 +139,7 @@ function even({ options, live }: Results): Markup {
   return section(
     'a-1',
     'A-1: how even are three servers?',
-    markup`<p><b>Asked:</b> send ${options.requests} asynchronous requests to ${FEW} servers, and show how many each has handled.</p>
+    markup`<p><b>Asked:</b> send ${figure(options.requests)} asynchronous requests to ${FEW} servers, and show how many each has handled.</p>
 ${figureWith(chart, markup`Columns 1 to ${FEW} are server-1 to server-${FEW}.`)}
 ${table({
   id: 'a1-table',
@@ -218,7 +218,7 @@ function growing({ options, live, numbers }: Results): Markup {
   return section(
     'a-2',
     'A-2: what changes with more servers?',
-    markup`<p><b>Asked:</b> ${options.requests} requests for each number of servers from ${counted[0]} to ${counted.at(-1)}, with mean and standard deviation. <b>Done:</b> the same Ringmaster grew by <code>POST /add</code>, one server at a time, and got the same ids each time.</p>
+    markup`<p><b>Asked:</b> ${figure(options.requests)} requests for each number of servers from ${counted[0]} to ${counted.at(-1)}, with mean and standard deviation. <b>Done:</b> the same Ringmaster grew by <code>POST /add</code>, one server at a time, and got the same ids each time.</p>
 ${figureWith(busiest, markup`The mean is the same for all, M/N. The closer the busiest server is to it, the better.`)}
 ${figureWith(deviation, markup`Dashed: √(M (N − 1)) / N, which no hash function can be below, but by luck.`)}
 ${table({
@@ -351,7 +351,7 @@ function hashFunctions({ options, live, variants }: Results): Markup {
   return section(
     'a-4',
     'A-4: what do other hash functions change?',
-    markup`<p><b>Asked:</b> change H and Φ, and do A-1 and A-2 again. <b>Done:</b> the map of the assignment was built with other functions and other sizes, and the same ${options.requests} ids were placed on it; this is computed, as placing a key takes no server. Below are the four algorithms as measured.</p>
+    markup`<p><b>Asked:</b> change H and Φ, and do A-1 and A-2 again. <b>Done:</b> the map of the assignment was built with other functions and other sizes, and the same ${figure(options.requests)} ids were placed on it; this is computed, as placing a key takes no server. Below are the four algorithms as measured.</p>
 ${figureWith(chart, '')}
 ${table({
   id: 'a4-table',

@@ -54,7 +54,7 @@ figcaption{font-size:.875rem;margin-top:.5rem}
 .chart{display:block;width:100%;max-width:34rem;height:auto;background:var(--sheet);border:1px solid var(--line);border-radius:6px;font:12px system-ui,sans-serif}
 .chart text{fill:var(--ink)}
 .chart .tick,.chart .reference-label{fill:var(--ink-2);font-size:11px}
-.chart .value{font-size:11px}
+.chart .value{font-size:11px;paint-order:stroke;stroke:var(--sheet);stroke-width:3px;stroke-linejoin:round}
 .chart .value.small{font-size:9.5px}
 .chart .label{font-weight:600}
 .chart .on{fill:var(--on)}
@@ -69,7 +69,7 @@ figcaption{font-size:.875rem;margin-top:.5rem}
 .scroll{overflow-x:auto;margin:.25rem 0 1.5rem}
 .caption{font-size:.875rem;color:var(--ink-2);margin:1.5rem 0 0}
 table{border-collapse:collapse;font-size:.875rem;min-width:100%}
-th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;font-variant-numeric:tabular-nums}
+th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;font-variant-numeric:tabular-nums}
 th:first-child,td:first-child,.text{text-align:left}
 tbody th{font-weight:500}
 thead th{font-weight:600}
