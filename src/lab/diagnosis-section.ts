@@ -121,6 +121,9 @@ function cure({ cures, byServers, virtuals, slots }: Diagnosis): Markup {
   const [small, , many] = sizes;
   const counts = [...new Set(byServers.map(({ servers }) => servers))];
   const more = Math.max(...byServers.map((one) => one.virtuals));
+  const last = Math.max(...counts);
+  const crowded = (hash: Cure['hash']): string =>
+    find(byServers, { hash, servers: last, virtuals: more })?.balance?.largestOverMean.toFixed(2) ?? '';
   const series = ([each, dashed]: readonly [number, boolean]) =>
     hashes.map((hash, i) => ({
       label: `${hash}, K = ${each}`,
@@ -167,7 +170,7 @@ ${table({
 <ul>
 <li><b>H alone</b> does not cure it: ${largest('H mixed', small)} instead of ${largest('as given', small)}. Requests are spread evenly then, over a map of which one server owns nearly all.</li>
 <li><b>Φ alone</b> cures most of it: ${largest('Φ mixed', small)}. The pieces are all over the circle now, and what is left is that ${virtuals} pieces are few: the sum of ${virtuals} random pieces differs from the next one’s by about 1/√${virtuals}, ${percent(1 / Math.sqrt(virtuals))}.</li>
-<li><b>Both</b>: ${largest('H and Φ mixed', small)} with K = ${virtuals}. Where slots are few H counts as well, as a server may have pieces on which no request ever falls.</li>
+<li><b>Both</b>: ${largest('H and Φ mixed', small)} with K = ${virtuals}. The more pieces there are, the more H counts, as pieces between two of the slots that it reaches get no request: with ${last} servers and K = ${more} it is ${crowded('Φ mixed')} with Φ alone, and ${crowded('H and Φ mixed')} with both.</li>
 <li><b>More virtual servers</b>: deviation falls with 1/√K, and with K = ${many?.virtuals}, which takes more than ${slots} slots, both mixed come to ${largest('H and Φ mixed', many)}. With Φ as given it helps only as long as its squares go round a small table more than once; in a large one they are in a corner again: ${largest('as given', many)}.</li>
 </ul>
 ${figureWith(chart, markup`${slots} slots. Lines with marks: K = ${virtuals}, as in the assignment; dashed: K = ${more}, for which ${counts.at(-1)} servers have just room.`)}
