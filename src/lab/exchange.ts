@@ -24,11 +24,16 @@ export interface Call {
  */
 export class Caller {
   readonly #base: URL;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
+  readonly #agent: Agent;
 
-  /** @param base scheme, host and port, of http; a path at its end is the beginning of all that are called */
-  constructor(base: string) {
+  /**
+   * @param base scheme, host and port, of http; a path at its end is the beginning of all that are called
+   * @param keepAlive whether connections are used again: faster, but where the server closes one in the moment in which
+   *   it is used, a call fails by nobody's fault
+   */
+  constructor(base: string, keepAlive: boolean) {
     this.#base = new URL(base);
+    this.#agent = new Agent({ keepAlive, maxSockets: CONNECTIONS_MAX });
   }
 
   call(path: string, { method = 'GET', body, timeoutMs }: Call): Promise<Exchange> {

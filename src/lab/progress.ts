@@ -66,17 +66,17 @@ export interface ProgressState {
   readonly bar: boolean;
 }
 
-/** The bar first, as what is last may be cut where a terminal is narrow. */
+/** What changes first, as what is last is cut where a terminal is narrow. */
 export function progressText({ part, stage, elapsedMs, bar }: ProgressState): string {
   const filled = Math.round(part * BAR_COLUMNS);
   const drawn = bar ? `${'#'.repeat(filled)}${'.'.repeat(BAR_COLUMNS - filled)} ` : '';
   const left = leftText(part, elapsedMs);
-  return `${drawn}${String(Math.floor(part * 100)).padStart(3)} % ${stage}${left}`;
+  return `${drawn}${String(Math.floor(part * 100)).padStart(3)} %${left} ${stage}`;
 }
 
 function leftText(part: number, elapsedMs: number): string {
   if (elapsedMs < ESTIMATE_FROM_MS || part < ESTIMATE_FROM_PART || part >= 1) return '';
-  return `, about ${durationText((elapsedMs * (1 - part)) / part)} left`;
+  return ` (about ${durationText((elapsedMs * (1 - part)) / part)} left)`;
 }
 
 /** To the second below a minute, to the half minute above. */

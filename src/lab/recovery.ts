@@ -37,7 +37,8 @@ export interface Killing {
  *
  * @throws LabError where it does not come back; Interrupted where `signal` is aborted
  */
-export async function killAndWatch({ subject, victim, ids, ownId, signal, now }: Killing): Promise<Kill> {
+export async function killAndWatch(killing: Killing): Promise<Kill> {
+  const { subject, ids, victim } = killing;
   const count = { sent: 0, failed: 0, over: false };
   const client = async (): Promise<void> => {
     while (!count.over) {
@@ -46,37 +47,46 @@ export async function killAndWatch({ subject, victim, ids, ownId, signal, now }:
     }
   };
   const clients = Array.from({ length: CLIENTS }, client);
+  let times: Times;
   try {
-    const beganMs = now();
-    await subject.kill(victim);
-    let noticedMs: number | undefined;
-    let healedMs: number | undefined;
-    let answersMs: number | undefined;
-    const done = (): boolean => healedMs !== undefined && (ownId === undefined || answersMs !== undefined);
-    while (!done()) {
-      if (signal.aborted) throw new Interrupted('interrupted');
-      const sinceMs = (): number => now() - beganMs;
-      if (sinceMs() > RECOVERY_TIMEOUT_MS)
-        throw new LabError(`${victim} was killed, and was not back after ${RECOVERY_TIMEOUT_MS / 1000} s`);
-      const ready = (await subject.stateOf(victim)) === 'ready';
-      if (!ready) noticedMs ??= sinceMs();
-      if (ready && noticedMs !== undefined) healedMs ??= sinceMs();
-      if (ownId !== undefined) {
-        const own = (await answererOf(subject.traffic, ownId)) === victim;
-        // Another answers until it is back, so what follows its own reply was healed before, seen or not.
-        if (!own) noticedMs ??= sinceMs();
-        else if (noticedMs !== undefined) {
-          answersMs ??= sinceMs();
-          healedMs ??= answersMs;
-        }
-      }
-      await new Promise((resolve) => {
-        setTimeout(resolve, POLL_MS);
-      });
-    }
-    return { victim, noticedMs, healedMs: healedMs ?? 0, answersMs, sent: count.sent, failed: count.failed };
+    times = await timesOf(killing);
   } finally {
     count.over = true;
+    // What is still under way may fail too.
     await Promise.all(clients);
+  }
+  return { victim, ...times, sent: count.sent, failed: count.failed };
+}
+
+type Times = Pick<Kill, 'noticedMs' | 'healedMs' | 'answersMs'>;
+
+async function timesOf({ subject, victim, ownId, signal, now }: Killing): Promise<Times> {
+  const beganMs = now();
+  const sinceMs = (): number => now() - beganMs;
+  await subject.kill(victim);
+  let noticedMs: number | undefined;
+  let healedMs: number | undefined;
+  let answersMs: number | undefined;
+  for (;;) {
+    if (signal.aborted) throw new Interrupted('interrupted');
+    if (sinceMs() > RECOVERY_TIMEOUT_MS)
+      throw new LabError(`${victim} was killed, and was not back after ${RECOVERY_TIMEOUT_MS / 1000} s`);
+    const ready = (await subject.stateOf(victim)) === 'ready';
+    if (!ready) noticedMs ??= sinceMs();
+    if (ready && noticedMs !== undefined) healedMs ??= sinceMs();
+    if (ownId !== undefined) {
+      const own = (await answererOf(subject.traffic, ownId)) === victim;
+      // Another answers until it is back, so what follows its own reply was healed before, seen or not.
+      if (!own) noticedMs ??= sinceMs();
+      else if (noticedMs !== undefined) {
+        answersMs ??= sinceMs();
+        healedMs ??= answersMs;
+      }
+    }
+    if (healedMs !== undefined && (ownId === undefined || answersMs !== undefined))
+      return { noticedMs, healedMs, answersMs };
+    await new Promise((resolve) => {
+      setTimeout(resolve, POLL_MS);
+    });
   }
 }

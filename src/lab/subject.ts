@@ -61,8 +61,8 @@ export class Subject {
     this.#child = child;
     this.runtime = runtime;
     this.url = `http://127.0.0.1:${port}`;
-    this.control = new Caller(this.url);
-    this.traffic = new Caller(`http://127.0.0.1:${trafficPort}`);
+    this.control = new Caller(this.url, true);
+    this.traffic = new Caller(`http://127.0.0.1:${trafficPort}`, true);
   }
 
   /**

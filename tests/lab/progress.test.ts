@@ -38,7 +38,7 @@ describe('progress', () => {
     const base = { stage: 'x', bar: false };
     expect(progressText({ ...base, part: 0.5, elapsedMs: 1000 })).toBe(' 50 % x');
     expect(progressText({ ...base, part: 0.01, elapsedMs: 9000 })).toBe('  1 % x');
-    expect(progressText({ ...base, part: 0.25, elapsedMs: 10_000 })).toBe(' 25 % x, about 30 s left');
+    expect(progressText({ ...base, part: 0.25, elapsedMs: 10_000 })).toBe(' 25 % (about 30 s left) x');
     expect(progressText({ ...base, part: 1, elapsedMs: 10_000 })).toBe('100 % x');
   });
 

@@ -35,7 +35,7 @@ const SAME_TIMES = 6;
 const NEEDLESS_MOVES_MAX_SHARE = 0.1;
 /** Requests while a server joins. */
 const UNDER_LOAD_CONCURRENCY = 8;
-const UNDER_LOAD_REQUESTS_MAX = 20_000;
+const UNDER_LOAD_REQUESTS_MAX = 10_000;
 const UNDER_LOAD_REQUESTS_MIN = 200;
 
 const pass = (came: string): Outcome => ({ mark: 'pass', came });

@@ -41,7 +41,7 @@ export class Scene {
 
   /** @throws Unreachable where neither /rep, /home nor /heartbeat gets a reply */
   static async open(url: string, timeoutMs: number): Promise<Scene> {
-    const caller = new Caller(url);
+    const caller = new Caller(url, false);
     const rep = await caller.call('/rep', { timeoutMs });
     if (!rep.ok) {
       const others = await Promise.all(
