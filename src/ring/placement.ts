@@ -12,6 +12,21 @@ export interface Site {
   readonly label?: string | undefined;
 }
 
+/**
+ * A map as arcs of what keys are hashed to: an arc begins after the one before it and ends with its position, and what is
+ * behind the last belongs to the first. Of no arcs nobody owns anything.
+ */
+export interface Arcs {
+  /** by what keys are hashed: two maps compare key by key where this and `keySpace` are the same */
+  readonly keyHash: string;
+  /** hashes are the integers below it, in [1, 2^32], each as likely as any other */
+  readonly keySpace: number;
+  /** ends of the arcs, in [0, keySpace), ascending; of those at one position the first counts */
+  readonly positions: Uint32Array;
+  /** whose each is, as an index into the placement's names */
+  readonly owners: Uint32Array;
+}
+
 /** Which replica owns which key: one fixed map, that never changes once built. */
 export interface Placement {
   readonly algorithm: Algorithm;
@@ -51,6 +66,9 @@ export interface Placement {
 
   /** The part of the key space that each replica owns: exact, 1 in sum unless there is no replica. */
   share(): Map<string, number>;
+
+  /** The whole map; only where a hash has an owner and not, as in rendezvous hashing, each pair of key and replica a score. */
+  arcs?(): Arcs;
 }
 
 /** The replicas as placements keep them: sorted by name, each once; of a name that comes twice the last counts. */
