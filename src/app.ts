@@ -10,6 +10,7 @@ import { planApi } from './api/plan.ts';
 import { readyApi } from './api/ready.ts';
 import { replicasApi } from './api/replicas.ts';
 import { ringApi } from './api/ring.ts';
+import { weightsApi } from './api/weights.ts';
 import type { Config } from './config.ts';
 import type { Dashboard } from './dashboard/dashboard.ts';
 import { docs } from './docs/swagger.ts';
@@ -26,7 +27,7 @@ import { send } from './traffic/upstream.ts';
 export interface AppOptions {
   readonly fleet: Pick<
     Fleet,
-    'names' | 'plan' | 'add' | 'remove' | 'owner' | 'claim' | 'standing' | 'ring' | 'pulse'
+    'names' | 'plan' | 'add' | 'remove' | 'weigh' | 'owner' | 'claim' | 'standing' | 'ring' | 'pulse'
   >;
   readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog'>;
   readonly log: Log;
@@ -52,6 +53,7 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/plan': ['POST'],
   '/add': ['POST'],
   '/rm': ['DELETE'],
+  '/weights': ['POST'],
   '/': ['GET', 'HEAD'],
   '/dashboard': ['GET', 'HEAD'],
   // No HEAD: its reply never ends.
@@ -60,7 +62,7 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/dashboard/probe': ['GET', 'HEAD'],
   '/dashboard/kill': ['POST'],
 };
-const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/dashboard/kill']);
+const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/weights', '/dashboard/kill']);
 /** Calls with a body that change nothing: open to whoever may read. */
 const QUESTIONS: ReadonlySet<string> = new Set(['/plan']);
 /** All that is below is ours, whatever it is. */
@@ -93,6 +95,7 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
     .use(readyApi(fleet))
     .use(mapRequestApi(fleet))
     .use(replicasApi(fleet))
+    .use(weightsApi(fleet))
     .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
     .use(metricsApi(createRegistry(source)))

@@ -68,6 +68,21 @@ export function runtimeContract(
     );
 
     test(
+      'a weight is listed as it was specified last, whatever mark its replica has',
+      async () => {
+        await runtime.start(spec('a', { weight: 100, committed: false }), NEVER);
+        await runtime.start(spec('r1', { weight: 3 }), NEVER);
+        expect(await named('a')).toMatchObject([{ weight: 100, committed: false }]);
+        await runtime.mark(['a'], 'member');
+        expect(await named('a')).toMatchObject([{ weight: 100, committed: true }]);
+        await runtime.start(spec('r1', { weight: 2 }), NEVER);
+        await runtime.mark(['r1'], 'leaving first');
+        expect(await named('r1')).toMatchObject([{ weight: 2, leaving: 'first' }]);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
       'the sample server knows its name',
       async () => {
         const instance = await runtime.start(spec('Name_1.x-'), NEVER);
