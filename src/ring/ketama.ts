@@ -28,7 +28,7 @@ const POINTS_PER_DIGEST = 4;
  * replicas of one label have all points in common: the smaller name owns all of their keys. A replica without a point is
  * in no order of preference.
  *
- * Memory: 128 KiB, and 1 KiB per replica; 2 MiB for 1000.
+ * Memory: 128 KiB, and 1 KiB per replica up to 100; 3 MiB for 1000.
  */
 export class Ketama extends Circle {
   readonly algorithm = 'ketama';

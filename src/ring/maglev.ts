@@ -119,7 +119,7 @@ export class Maglev implements Placement {
 }
 
 /**
- * By multiplication and not by remainder (Lemire, "Fast Random Integer Generation in an Interval", 2018, §4): so a slot
+ * By multiplication and not by remainder (Lemire, "Fast Random Integer Generation in an Interval", 2018): so a slot
  * is an arc of the 2^32 hashes, all of which are as long, within one. A product of 49 bits is exact.
  */
 function slotOf(hash: number): number {
