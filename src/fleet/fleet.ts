@@ -255,19 +255,33 @@ export class Fleet {
 
   /**
    * Gives members other weights; resolves with the weights of all once they are in force everywhere. Only keys that are due
-   * move: to who weighs more than before, and from who weighs less. What is healed has its new weight; on an engine that can't
-   * change what it keeps of an instance (see DockerRuntime), one that is adopted by the next Ringmaster has the weight that its
-   * instance was started with. Throws FleetError; then all are as they were.
+   * move: to who weighs more than before, and from who weighs less. The engine has noted them by then, for the next
+   * Ringmaster. Throws FleetError; then all are as they were.
    */
   async weigh(weights: Weights): Promise<Weights> {
     const { runtime, config } = this.#options;
     const { naming } = runtime;
     checkWeights(weights, { naming, hash: config.hash });
     return this.#queue.run(async () => {
-      this.#crew.weigh(weighed(this.replicas(), weights, naming));
+      const after = weighed(this.replicas(), weights, naming);
+      await this.#noteWeights(after.filter(({ name, weight }) => this.#members.get(name)?.weight !== weight));
+      this.#crew.weigh(after);
       await this.#crew.inForce();
       return weightsOf(this.replicas());
     });
+  }
+
+  /** Has the engine note them, all or none. Throws FleetError. */
+  async #noteWeights(changed: readonly Weighted[]): Promise<void> {
+    const { runtime } = this.#options;
+    const note = async ({ name, weight }: Weighted): Promise<void> => runtime.weigh?.(name, weight);
+    try {
+      await eachAtMost(STARTS_AT_ONCE_MAX, changed, note);
+    } catch (error) {
+      const before = this.replicas().filter(({ name }) => changed.some((one) => one.name === name));
+      await Promise.allSettled(before.map(note));
+      throw this.#refusal(error, 'no weight was changed');
+    }
   }
 
   /** Removes replicas; resolves with the members' names once all are drained and gone. Throws FleetError; then none left. */

@@ -38,6 +38,12 @@ export interface Runtime {
   /** Asks the replica's instance to end, ends it by force after `graceMs`, and removes it. Gone already is success. */
   stop(name: string, graceMs: number): Promise<void>;
   /**
+   * Notes at the engine that the replica's instance has another weight than it was started with, so that the next
+   * Ringmaster finds it; where nothing has that name nothing is done. Throws EngineGone, StartFailed. Undefined where
+   * instances end with us, or the roster says what they weigh.
+   */
+  weigh?(name: string, weight: number): Promise<void>;
+  /**
    * Ends the replica's instance by force, and leaves what is left of it to be found: so that it can be seen to heal. Where
    * nothing runs under that name nothing is done. Undefined where instances can't be reached from here, or are not ours.
    */

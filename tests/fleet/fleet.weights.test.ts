@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'bun:test';
 import { SWAP_AT_ONCE_MEMBERS_MAX, type Follower, type ReadyReplica } from '../../src/fleet/crew.ts';
-import { InvalidChange, UnknownReplica } from '../../src/fleet/errors.ts';
+import { InvalidChange, UnknownReplica, type FleetError } from '../../src/fleet/errors.ts';
 import {
   SLOW_START_FIRST_PART,
   SLOW_START_LARGE_STEPS_MAX,
   SLOW_START_STEPS_MAX,
 } from '../../src/fleet/slow-start.ts';
 import type { Weights } from '../../src/fleet/membership.ts';
+import { EngineGone } from '../../src/runtime/runtime.ts';
 import { endRigs, failure, member, Rig, type RigOptions } from './rig.ts';
 
 endRigs();
@@ -132,6 +133,39 @@ describe('weights that change while it runs', () => {
     expect(Math.abs(moved - 1 / 6)).toBeLessThan(0.03);
     await weigh(rig, { 'server-2': 1 });
     expect(owners(rig)).toEqual(first);
+  });
+
+  test('are noted at the engine, for the next Ringmaster', async () => {
+    const rig = await opened();
+    await weigh(rig, { 'server-1': 5, 'server-2': 2 });
+    rig.crash();
+    await rig.open();
+    expect(onRing(rig)).toEqual({ 'server-1': 5, 'server-2': 2, 'server-3': 1 });
+  });
+
+  test('are all as they were where the engine can not note one of them', async () => {
+    const rig = await opened();
+    rig.engine.weighFault = (name) => (name === 'server-2' ? new EngineGone('no answer') : undefined);
+    const error = await failure(weigh(rig, { 'server-1': 5, 'server-2': 2 }));
+    expect([(error as FleetError).status, error.message]).toEqual([
+      503,
+      'The engine that runs the replicas does not answer: no weight was changed',
+    ]);
+    expect(onRing(rig)).toEqual({ 'server-1': 1, 'server-2': 1, 'server-3': 1 });
+    rig.crash();
+    await rig.open();
+    expect(onRing(rig)).toEqual({ 'server-1': 1, 'server-2': 1, 'server-3': 1 });
+  });
+
+  test('of one that is being started again are noted at its new instance', async () => {
+    const rig = await opened();
+    rig.engine.startMs = () => 300;
+    rig.engine.kill('server-1');
+    await rig.clock.advance(150);
+    await weigh(rig, { 'server-1': 5 });
+    await rig.clock.advance(3000);
+    expect(rig.view('server-1')).toMatchObject({ state: 'ready', weight: 5 });
+    expect(rig.engine.live('server-1').spec.weight).toBe(5);
   });
 
   test('are told in the journal and the log, each that differs, and swap the ring once', async () => {

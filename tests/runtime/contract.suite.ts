@@ -68,6 +68,22 @@ export function runtimeContract(
     );
 
     test(
+      'a weight that is noted while an instance runs is the one that is listed, until it is specified anew',
+      async () => {
+        if (runtime.weigh === undefined) return;
+        const { id } = await runtime.start(spec('a', { weight: 3 }), NEVER);
+        await runtime.weigh('a', 100);
+        expect(await named('a')).toMatchObject([{ id, weight: 100, state: 'running' }]);
+        await runtime.weigh('a', 1);
+        expect(await named('a')).toMatchObject([{ id, weight: 1, state: 'running' }]);
+        await runtime.weigh('nobody', 5);
+        await runtime.start(spec('a', { weight: 2 }), NEVER);
+        expect(await named('a')).toMatchObject([{ weight: 2 }]);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
       'a weight is listed as it was specified last, whatever mark its replica has',
       async () => {
         await runtime.start(spec('a', { weight: 100, committed: false }), NEVER);

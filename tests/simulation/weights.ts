@@ -29,6 +29,7 @@ export class Scales {
     const what = `weigh ${JSON.stringify(weights)}`;
     this.#world.note(`asked to ${what}`);
     this.waiting++;
+    const askedMs = this.#world.clock.now();
     const pending = fleet.weigh(weights).then(
       (all) =>
         this.#world.answer(fleet, () => {
@@ -48,7 +49,7 @@ export class Scales {
           const possible = Object.values(weights).every((one) => one >= 1 && one <= WEIGHT_MAX);
           const excused =
             error.status === 503
-              ? full || this.#world.closing !== undefined
+              ? full || this.#world.closing !== undefined || this.#world.troubledSince(askedMs)
               : error.status === (possible ? 404 : 400);
           if (!excused) throw new Broken('weights', `${what} is refused with ${error.status} for no reason`);
         }),
@@ -67,7 +68,8 @@ export class Scales {
     this.#told.clear();
     for (const { name, weight } of views) {
       const held = this.#world.engine.named(name).map(({ spec }) => spec.weight ?? PLAIN);
-      if (held.length > 0 && !held.includes(weight))
+      // What was asked for by one who has died since may be noted when the next has asked what is.
+      if (held.length > 0 && !held.includes(weight) && !this.#world.engine.weighedLate.has(name))
         throw new Broken(
           'weights',
           `${name} is taken over with weight ${weight}, and the engine holds ${held}`,

@@ -28,7 +28,9 @@ import {
   LABEL,
   markedName,
   markOf,
+  sharesOfWeight,
   templateSource,
+  weightOfShares,
   type ReplicaOptions,
   type TemplateSource,
 } from './template.ts';
@@ -51,10 +53,7 @@ interface Found {
   readonly instance: Instance;
 }
 
-/**
- * Replicas as containers. The engine is the database: labels and names say what is ours, nothing is kept elsewhere. Labels of
- * a container can't be changed: of a weight that is changed while it runs the engine knows from its next start on.
- */
+/** Replicas as containers. The engine is the database: labels and names say what is ours, nothing is kept elsewhere. */
 export class DockerRuntime implements Runtime {
   readonly kind = 'docker';
   readonly durable = true;
@@ -64,6 +63,8 @@ export class DockerRuntime implements Runtime {
   readonly #source: TemplateSource;
   readonly #vantage: Vantage;
   readonly #log: Log;
+  /** By container, the weight that was noted while it runs; undefined: none was. Of those that the last list had. */
+  readonly #noted = new Map<string, number | undefined>();
   /** Undefined where it is the one that we are on ourselves. */
   readonly #network: ReplicaNetwork | undefined;
 
@@ -115,6 +116,7 @@ export class DockerRuntime implements Runtime {
       await call(container.start());
       const info = await call(container.inspect());
       if (signal.aborted) throw new StartFailed('was given up');
+      this.#noted.set(info.Id, undefined);
       const startedAtMs = Math.floor(Date.parse(info.Created) / 1000) * 1000;
       return { ...spec, id: info.Id, state: 'running', address: this.#address(info), startedAtMs };
     } catch (error) {
@@ -175,6 +177,14 @@ export class DockerRuntime implements Runtime {
     }
   }
 
+  async weigh(name: string, weight: number): Promise<void> {
+    for (const { instance } of await this.#ours(name)) {
+      const container = this.#docker.getContainer(instance.id);
+      if ((await found(container.update({ CpuShares: sharesOfWeight(weight) }))) !== undefined)
+        this.#noted.set(instance.id, weight);
+    }
+  }
+
   async kill(name: string): Promise<void> {
     const running = (await this.#ours(name)).filter(({ instance }) => instance.state !== 'ended');
     // 409: it has ended meanwhile.
@@ -199,7 +209,24 @@ export class DockerRuntime implements Runtime {
     const checked = await Promise.all(
       infos.map(async (info) => ((await this.#hasOurImage(info)) ? info : undefined)),
     );
-    return checked.flatMap((info) => (info === undefined ? [] : this.#instance(info)));
+    const ours = checked.flatMap((info) => (info === undefined ? [] : this.#instance(info)));
+    if (only === undefined) this.#forgetAllBut(ours);
+    return Promise.all(ours.map((one) => this.#weighed(one)));
+  }
+
+  /** The list does not tell the weights that were noted while containers run: of each it is asked once. */
+  async #weighed({ container, instance }: Found): Promise<Found> {
+    const { id } = instance;
+    if (!this.#noted.has(id)) {
+      const info = await found(this.#docker.getContainer(id).inspect());
+      this.#noted.set(id, weightOfShares(info?.HostConfig.CpuShares));
+    }
+    return { container, instance: { ...instance, weight: this.#noted.get(id) ?? instance.weight } };
+  }
+
+  #forgetAllBut(found: readonly Found[]): void {
+    const there = new Set(found.map(({ instance }) => instance.id));
+    for (const id of this.#noted.keys()) if (!there.has(id)) this.#noted.delete(id);
   }
 
   async #hasOurImage(info: ContainerInfo): Promise<boolean> {

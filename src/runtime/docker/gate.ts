@@ -10,6 +10,8 @@ import {
   LABEL,
   markedName,
   markOf,
+  sharesOfWeight,
+  weightOfShares,
   type TemplateSource,
 } from './template.ts';
 
@@ -53,6 +55,7 @@ const CONTAINER_SHOWN: Shape = {
   Name: true,
   State: { Status: true, ExitCode: true, OOMKilled: true },
   Config: { Image: true },
+  HostConfig: { CpuShares: true },
   NetworkSettings: { Ports: true, Networks: { '*': { IPAddress: true } } },
 };
 const NETWORK_SHOWN: Shape = { Name: true, Internal: true };
@@ -106,6 +109,8 @@ export function decide({ method, target, body: text }: Asked, source: TemplateSo
   const body = parsed(text);
   const asked = `${method} ${path}`;
   if (asked === 'POST /containers/create') return decideCreate(query, body, source);
+  const weighs = /^POST \/containers\/([A-Za-z0-9][A-Za-z0-9_.-]*)\/update$/.exec(asked)?.[1];
+  if (weighs !== undefined) return decideWeight(weighs, query, body, source);
   // dockerode says the query again in the body, where the engine does not look.
   if (text !== '' && !isDeepStrictEqual(asText(body), query))
     return { refuse: 'a body that this call does not have' };
@@ -154,6 +159,19 @@ function decideCreate(query: Query, body: unknown, source: TemplateSource): Verd
   );
   const where = differing.map(([field]) => field).join(', ') || 'what it adds';
   return { refuse: `a container made otherwise than this configuration says: ${where}` };
+}
+
+/** Of all that can be changed of a container that runs, the note of its weight and nothing else. */
+function decideWeight(id: string, query: Query, body: unknown, source: TemplateSource): Verdict {
+  const weight = weightOfShares(Number(at(body, 'CpuShares')));
+  if (weight === undefined || Object.keys(query).length > 0) return UNKNOWN;
+  const noted = { CpuShares: sharesOfWeight(weight) };
+  if (!isDeepStrictEqual(body, noted)) return UNKNOWN;
+  const judge = (info: Inspected): Verdict =>
+    replicaOf(info, source) === undefined
+      ? { refuse: 'a container that is not ours' }
+      : { call: { method: 'POST', path: `/containers/${info.Id}/update`, body: noted } };
+  return { inspect: id, judge };
 }
 
 function decideContainer(id: string, action: string, query: Query, source: TemplateSource): Verdict {
