@@ -71,7 +71,7 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
   const peers = new WeakMap<Request, string>();
   const peerOf = (request: Request): string => peers.get(request) ?? '';
   const forwarder = new Forwarder({
-    claim: (key, except) => fleet.claim(key, except),
+    claim: (key, except, own) => fleet.claim(key, except, own),
     send,
     config,
     tally: source.tallies.control,
