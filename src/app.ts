@@ -4,12 +4,14 @@ import { forwardAll } from './api/forward.ts';
 import { checkChange, checkJson, limitBody } from './api/guard.ts';
 import { heartbeatApi } from './api/heartbeat.ts';
 import { homeApi } from './api/home.ts';
+import { hotApi } from './api/hot.ts';
 import { mapRequestApi } from './api/map-request.ts';
 import { metricsApi } from './api/metrics.ts';
 import { planApi } from './api/plan.ts';
 import { readyApi } from './api/ready.ts';
 import { replicasApi } from './api/replicas.ts';
 import { ringApi } from './api/ring.ts';
+import { shadowApi } from './api/shadow.ts';
 import type { Config } from './config.ts';
 import type { Dashboard } from './dashboard/dashboard.ts';
 import { docs } from './docs/swagger.ts';
@@ -26,9 +28,10 @@ import { send } from './traffic/upstream.ts';
 export interface AppOptions {
   readonly fleet: Pick<
     Fleet,
-    'names' | 'plan' | 'add' | 'remove' | 'owner' | 'claim' | 'standing' | 'ring' | 'pulse'
+    'names' | 'plan' | 'add' | 'remove' | 'owner' | 'claim' | 'choices' | 'standing' | 'ring' | 'pulse'
   >;
-  readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog'>;
+  readonly config: ForwardConfig &
+    Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog' | 'hotKeySpread' | 'hotKeyShare'>;
   readonly log: Log;
   /** Where forwarded requests are counted, and what /metrics tells; undefined: of the ring alone. */
   readonly source?: MetricsSource;
@@ -48,6 +51,8 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/map_request': ['GET', 'HEAD'],
   '/rep': ['GET', 'HEAD'],
   '/ring': ['GET', 'HEAD'],
+  '/hot': ['GET', 'HEAD'],
+  '/shadow': ['GET', 'HEAD'],
   '/metrics': ['GET', 'HEAD'],
   '/plan': ['POST'],
   '/add': ['POST'],
@@ -95,6 +100,8 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
     .use(replicasApi(fleet))
     .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
+    .use(hotApi(fleet, config))
+    .use(shadowApi(fleet))
     .use(metricsApi(createRegistry(source)))
     .use(dashboard?.routes() ?? new Elysia())
     .use(homeApi({ forwarder, peerOf }))

@@ -62,8 +62,6 @@ export interface ShadowView extends ShadowCounts {
 export interface Choices {
   /** The map in force. */
   readonly placement: Placement;
-  /** What `choose` would say now. Changes nothing. */
-  trace(key: string, except?: ReadonlySet<string>): Trace;
   /** What was asked lately, everywhere. */
   hot(): HotReport;
   /** Requests since the start, everywhere, that did not go to the owner of their key first. */
@@ -162,6 +160,7 @@ export class Chooser implements Choices {
     return this.#decide(key, except);
   }
 
+  /** What `choose` says, and why. */
   trace(key: string, except?: ReadonlySet<string>): Trace {
     const passed: Passed[] = [];
     const chosen = this.#decide(key, except, passed);

@@ -2,7 +2,7 @@ import type { Balance } from '../config.ts';
 import type { Placement } from '../ring/placement.ts';
 import type { Address, Instance } from '../runtime/runtime.ts';
 import type { Log } from '../log.ts';
-import { Chooser, type Choices } from './chooser.ts';
+import { Chooser, type Choices, type Trace } from './chooser.ts';
 import type { Clock } from './clock.ts';
 import { descriptorsSpent } from './descriptors.ts';
 import { happening, type Journal } from './journal.ts';
@@ -141,9 +141,7 @@ export class Crew {
   /** See Fleet.claim. */
   claim(key: string, except?: ReadonlySet<string>, own = true): Lease | undefined {
     let name = this.#chooser.choose(key, except);
-    if (name === undefined) return undefined;
-    // Only while a swap is due; to look at all of them costs more than one.
-    if (this.members.get(name)?.state !== 'ready') name = this.#chooser.choose(key, this.#unready(except));
+    if (this.#isOff(name)) name = this.#chooser.choose(key, this.#unready(except));
     const member = name === undefined ? undefined : this.members.get(name);
     if (name === undefined || member === undefined) return undefined;
     if (except === undefined || except.size === 0) this.#chooser.count(key, name, own);
@@ -151,6 +149,12 @@ export class Crew {
     const lease = new MemberLease(member, address as Address, this.#reports);
     member.hold(lease);
     return lease;
+  }
+
+  /** What a claim would come to, and why. */
+  trace(key: string, except?: ReadonlySet<string>): Trace {
+    const trace = this.#chooser.trace(key, except);
+    return this.#isOff(trace.chosen) ? this.#chooser.trace(key, this.#unready(except)) : trace;
   }
 
   /** See Fleet.hold. */
@@ -247,6 +251,11 @@ export class Crew {
     void this.#options.clock.sleep(gapMs, due.signal).then(() => {
       if (this.#swapDue === due) this.#swapNow();
     });
+  }
+
+  /** Whether it is on the ring, but not ready: only while a swap is due. */
+  #isOff(name: string | undefined): boolean {
+    return name !== undefined && this.members.get(name)?.state !== 'ready';
   }
 
   /** Those of `except`, and those on the ring that are not to be asked. */
