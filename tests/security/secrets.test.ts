@@ -54,6 +54,8 @@ async function askAll(base: string): Promise<void> {
     '/heartbeat',
     '/ready',
     '/ring',
+    '/hot',
+    '/shadow',
     '/metrics',
     '/swagger',
     '/x',
@@ -114,6 +116,7 @@ test(
       ACCESS_LOG: '1',
       ADMIN_TOKEN: SECRET.token,
       HASH_KEY: 'query:token,cookie:session,header:x-api-key',
+      SHADOW_HASH: 'maglev',
       REPLICA_COMMAND: `'${process.execPath}' -e '${script}'`,
     });
     for (const base of [ringmaster.url, ringmaster.traffic]) {
@@ -125,6 +128,13 @@ test(
             headers: FIELDS,
             ...(method === 'POST' ? { body: SECRET.body } : {}),
           }).catch(() => {});
+    }
+    // What is told of keys has the hash of the one that was asked for all the time, and of none its text.
+    for (const path of ['/hot', '/shadow', '/metrics']) {
+      const told = await (await fetch(ringmaster.url + path)).text();
+      for (const secret of Object.values(SECRET)) expect(told).not.toContain(secret);
+      if (path === '/hot') expect(told).toMatch(/"keys":\[\{"key":null,"hash":"[0-9a-f]{8}"/);
+      if (path === '/shadow') expect(told).toMatch(/"requests":[1-9]/);
     }
     // While nobody is there who could answer.
     for (const pid of (await replicasOf(ringmaster.pid)).values()) process.kill(pid, 'SIGKILL');
