@@ -8,7 +8,7 @@ import { movement } from '../ring/movement.ts';
 import { sitesOf, type Placement, type Site } from '../ring/placement.ts';
 import { Ring } from '../ring/ring.ts';
 import { checkedBody } from './body.ts';
-import { bug, failure, hostname } from './schemas.ts';
+import { bug, failure, hostname, part } from './schemas.ts';
 import { Throttle } from './throttle.ts';
 
 /** Moves that a reply lists, the largest; some 80 bytes each. Among 100 replicas there are never more. */
@@ -16,8 +16,6 @@ const MOVES_MAX = 10_000;
 
 const nameOrNobody = (description: string, example: string) =>
   Type.Union([Type.String(), Type.Null()], { description, examples: [example] });
-const part = (description: string, example: number) =>
-  Type.Number({ minimum: 0, maximum: 1, description, examples: [example] });
 const shares = (description: string, example: Readonly<Record<string, number>>) =>
   Type.Object({}, { additionalProperties: Type.Number(), description, examples: [example] });
 const overMean = (example: number) =>

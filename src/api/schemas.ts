@@ -18,6 +18,10 @@ export const bug = {
   500: failure('A bug in Ringmaster', 'Something went wrong inside Ringmaster: its log has the details'),
 };
 
+/** A part of a whole. */
+export const part = (description: string, example: number) =>
+  Type.Number({ minimum: 0, maximum: 1, description, examples: [example] });
+
 export const names = (description: string, example: string[]) =>
   Type.Array(Type.String(), { description, examples: [example] });
 

@@ -2,7 +2,7 @@ import type { Balance } from '../config.ts';
 import type { Placement } from '../ring/placement.ts';
 import type { Address, Instance } from '../runtime/runtime.ts';
 import type { Log } from '../log.ts';
-import { Chooser } from './chooser.ts';
+import { Chooser, type Choices, type Trace } from './chooser.ts';
 import type { Clock } from './clock.ts';
 import { descriptorsSpent } from './descriptors.ts';
 import { happening, type Journal } from './journal.ts';
@@ -127,8 +127,11 @@ export class Crew {
 
   constructor(options: CrewOptions) {
     this.#options = options;
-    this.#chooser = new Chooser(options.balance, {
-      inFlight: (name) => this.members.get(name)?.inFlight ?? 0,
+    this.#chooser = new Chooser({
+      balance: options.balance,
+      // Only of those on the ring, who are members.
+      loadOf: (name) => (this.members.get(name) as Member).load,
+      now: () => options.clock.now(),
     });
   }
 
@@ -146,18 +149,28 @@ export class Crew {
     return viewsOf(this.members.values(), this.#shown);
   }
 
+  /** What is known of whom requests went to. */
+  get choices(): Choices {
+    return this.#chooser;
+  }
+
   /** See Fleet.claim. */
-  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
-    const name = this.#chooser.choose(key, except);
-    if (name === undefined) return undefined;
-    let member = this.members.get(name);
-    // Only while a swap is due; the order costs more than its first.
-    if (member?.state !== 'ready') member = this.#firstReady(key, except);
-    if (member === undefined) return undefined;
+  claim(key: string, except?: ReadonlySet<string>, own = true): Lease | undefined {
+    let name = this.#chooser.choose(key, except);
+    if (this.#isOff(name)) name = this.#chooser.choose(key, this.#unready(except));
+    const member = name === undefined ? undefined : this.members.get(name);
+    if (name === undefined || member === undefined) return undefined;
+    if (except === undefined || except.size === 0) this.#chooser.count(key, name, own);
     const { address } = member.instance as Instance;
     const lease = new MemberLease(member, address as Address, this.#reports);
     member.hold(lease);
     return lease;
+  }
+
+  /** What a claim would come to, and why. */
+  trace(key: string, except?: ReadonlySet<string>): Trace {
+    const trace = this.#chooser.trace(key, except);
+    return this.#isOff(trace.chosen) ? this.#chooser.trace(key, this.#unready(except)) : trace;
   }
 
   /** See Fleet.hold. */
@@ -328,12 +341,15 @@ export class Crew {
     });
   }
 
-  #firstReady(key: string, except: ReadonlySet<string> | undefined): Member | undefined {
-    for (const name of this.ring.preference(key)) {
-      const member = this.members.get(name);
-      if (member?.state === 'ready' && except?.has(name) !== true) return member;
-    }
-    return undefined;
+  /** Whether it is on the ring, but not ready: only while a swap is due. */
+  #isOff(name: string | undefined): boolean {
+    return name !== undefined && this.members.get(name)?.state !== 'ready';
+  }
+
+  /** Those of `except`, and those on the ring that are not to be asked. */
+  #unready(except: ReadonlySet<string> | undefined): ReadonlySet<string> {
+    const unready = this.ring.names.filter((name) => this.members.get(name)?.state !== 'ready');
+    return new Set([...(except ?? []), ...unready]);
   }
 
   #ready(nowMs: number): ReadyReplica[] {

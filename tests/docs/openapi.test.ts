@@ -5,6 +5,7 @@ import { parseConfig } from '../../src/config.ts';
 import { strictDocument } from '../../src/docs/document.ts';
 import { silentLog } from '../../src/log.ts';
 import { Ring } from '../../src/ring/ring.ts';
+import { Built } from '../metrics/built.ts';
 
 interface Operation {
   readonly summary?: string;
@@ -42,6 +43,7 @@ const app = createApp({
     remove: () => Promise.resolve([]),
     weigh: () => Promise.resolve({}),
     claim: () => undefined,
+    choices: new Built().fleet.choices,
     owner: () => undefined,
     pulse: () => Promise.resolve(true),
     standing: () => ({
@@ -81,11 +83,13 @@ describe('the description of the API', () => {
       'DELETE /rm',
       'GET /heartbeat',
       'GET /home',
+      'GET /hot',
       'GET /map_request',
       'GET /metrics',
       'GET /ready',
       'GET /rep',
       'GET /ring',
+      'GET /shadow',
       'POST /add',
       'POST /plan',
       'POST /weights',
@@ -95,11 +99,13 @@ describe('the description of the API', () => {
   const statuses: Record<string, string[]> = {
     'GET /heartbeat': ['200'],
     'GET /home': ['200', '400', '500', '502', '503', '504'],
+    'GET /hot': ['200', '500'],
     'GET /map_request': ['200', '400', '500', '503'],
     'GET /metrics': ['200', '500'],
     'GET /ready': ['200', '500', '503'],
     'GET /rep': ['200', '500'],
     'GET /ring': ['200', '500'],
+    'GET /shadow': ['200', '404', '500'],
     'POST /plan': ['200', '400', '404', '409', '413', '415', '500', '503'],
     'POST /add': ['200', '400', '401', '403', '409', '413', '415', '500', '503'],
     'DELETE /rm': ['200', '400', '401', '403', '404', '413', '415', '500', '503'],

@@ -1,5 +1,5 @@
 import type { Config, TrafficLimits } from '../../config.ts';
-import type { Lease } from '../../fleet/member.ts';
+import type { Claim } from '../../fleet/member.ts';
 import type { Log } from '../../log.ts';
 import { latin1 } from '../http1/bytes.ts';
 import { ReplyHead } from '../http1/reply-head.ts';
@@ -23,8 +23,7 @@ export type RelayConfig = Pick<
 >;
 
 export interface ContextOptions {
-  /** Picks the key's next replica that is not in `except`. */
-  readonly claim: (key: string, except?: ReadonlySet<string>) => Lease | undefined;
+  readonly claim: Claim;
   readonly config: RelayConfig;
   readonly log: Log;
   readonly tally: Tally;

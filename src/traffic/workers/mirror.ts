@@ -1,7 +1,9 @@
 import type { Balance } from '../../config.ts';
-import { Chooser, PLAIN_BALANCE } from '../../fleet/chooser.ts';
+import { Chooser, PLAIN_BALANCE, type ChoiceReport } from '../../fleet/chooser.ts';
+import { systemClock, type Clock } from '../../fleet/clock.ts';
 import { descriptorsSpent } from '../../fleet/descriptors.ts';
 import { Leases, type News } from '../../fleet/leases.ts';
+import { Load } from '../../fleet/load.ts';
 import type { Lease } from '../../fleet/member.ts';
 import { FailureRun } from '../../fleet/outlier.ts';
 import type { Address } from '../../runtime/runtime.ts';
@@ -20,15 +22,30 @@ export class FleetMirror {
   readonly #chooser: Chooser;
   #version = 0;
 
-  constructor(report: (report: StayReport) => void, balance: Balance = PLAIN_BALANCE) {
+  constructor(
+    report: (report: StayReport) => void,
+    balance: Balance = PLAIN_BALANCE,
+    clock: Pick<Clock, 'now'> = systemClock,
+  ) {
     this.#report = report;
-    this.#chooser = new Chooser(balance, { inFlight: (name) => this.#onRing.get(name)?.inFlight ?? 0 });
+    this.#chooser = new Chooser({
+      balance,
+      loadOf: (name) => (this.#onRing.get(name) as MirroredStay).load,
+      now: () => clock.now(),
+    });
   }
 
-  /** As Fleet.claim. */
-  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
+  /** As Fleet.claim: bounds and hot keys are by what is claimed here alone. */
+  claim(key: string, except?: ReadonlySet<string>, own = true): Lease | undefined {
     const name = this.#chooser.choose(key, except);
-    return name === undefined ? undefined : (this.#onRing.get(name) as MirroredStay).claim();
+    if (name === undefined) return undefined;
+    if (except === undefined || except.size === 0) this.#chooser.count(key, name, own);
+    return (this.#onRing.get(name) as MirroredStay).claim();
+  }
+
+  /** What was chosen since this was last asked. */
+  choices(): ChoiceReport {
+    return this.#chooser.report();
   }
 
   /** Puts a later copy of the ring in force. */
@@ -87,6 +104,8 @@ class MirroredStay {
   readonly name: string;
   readonly address: Address;
   readonly #events: StayEvents;
+  /** Requests in flight. */
+  readonly load = new Load();
   readonly #leases = new Leases();
   readonly #failures: FailureRun;
   /** Requests in flight, as it was reported last. */
@@ -104,18 +123,17 @@ class MirroredStay {
     this.#events = events;
   }
 
-  get inFlight(): number {
-    return this.#leases.size;
-  }
-
   claim(): Lease {
     const lease = new MirrorLease(this);
     this.#leases.add(lease);
+    this.load.add(1);
     return lease;
   }
 
   drop(lease: Lease): void {
-    if (this.#leases.delete(lease)) this.#releaseIfDone();
+    if (!this.#leases.delete(lease)) return;
+    this.load.add(-1);
+    this.#releaseIfDone();
   }
 
   over(): void {

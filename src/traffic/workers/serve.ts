@@ -1,4 +1,4 @@
-import type { Lease } from '../../fleet/member.ts';
+import type { Claim } from '../../fleet/member.ts';
 import { openLog, silentLog } from '../../log.ts';
 import { LoopDelay } from '../loop-delay.ts';
 import { Tally } from '../tally.ts';
@@ -63,8 +63,7 @@ export function serve(open: OpenRelay): void {
     mirror = new FleetMirror(report, balance);
     mirror.show(ring);
     try {
-      const claim = (key: string, except?: ReadonlySet<string>): Lease | undefined =>
-        mirror.claim(key, except);
+      const claim: Claim = (key, except, own) => mirror.claim(key, except, own);
       relay = open({ host, port, shared: true, claim, config, log, tally });
       report({ type: 'listening' });
     } catch (error) {
@@ -75,7 +74,13 @@ export function serve(open: OpenRelay): void {
 
   function tellCounts(): void {
     if (relay === undefined) return;
-    report({ type: 'counts', tally: tally.report(), clients: relay.clients(), loop: loop.report() });
+    report({
+      type: 'counts',
+      tally: tally.report(),
+      clients: relay.clients(),
+      loop: loop.report(),
+      choices: mirror.choices(),
+    });
   }
 
   function flush(): void {

@@ -26,7 +26,7 @@ export interface WorkersOptions {
   readonly port: number;
   /** How many processes share the port. */
   readonly count: number;
-  readonly fleet: Pick<Fleet, 'follow' | 'hold'>;
+  readonly fleet: Pick<Fleet, 'follow' | 'hold' | 'choices'>;
   readonly config: RelayConfig & Balance & Pick<Config, 'logLevel'>;
   readonly log: Log;
   /** Where what they count comes together. */
@@ -131,6 +131,7 @@ export class Workers {
     const counted = (report: CountsReport): void => {
       this.#options.tally.apply(report.tally);
       loop.apply(report.loop);
+      this.#options.fleet.choices.heard(`worker-${worker}`, report.choices);
     };
     return new WorkerProcess({
       ...this.#options,
