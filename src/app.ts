@@ -1,5 +1,6 @@
 import { Elysia } from 'elysia';
 import { failureReply, isUnexpected, Refusal, type Thrown } from './api/errors.ts';
+import { explainApi } from './api/explain.ts';
 import { forwardAll } from './api/forward.ts';
 import { checkChange, checkJson, limitBody } from './api/guard.ts';
 import { heartbeatApi } from './api/heartbeat.ts';
@@ -26,7 +27,7 @@ import { send } from './traffic/upstream.ts';
 export interface AppOptions {
   readonly fleet: Pick<
     Fleet,
-    'names' | 'plan' | 'add' | 'remove' | 'owner' | 'claim' | 'standing' | 'ring' | 'pulse'
+    'names' | 'plan' | 'add' | 'remove' | 'owner' | 'claim' | 'explain' | 'standing' | 'ring' | 'pulse'
   >;
   readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog'>;
   readonly log: Log;
@@ -39,13 +40,14 @@ export interface AppOptions {
 export type App = (request: Request, peer: () => string) => Response | Promise<Response>;
 
 /** A GET of what is our own to read, under a valid host: nothing about it is to be checked, whoever asks. */
-const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|ready|map_request|rep)(?:\?|$)/;
+const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|ready|map_request|explain|rep)(?:\?|$)/;
 
 /** Our own paths and the methods they have; HEAD goes with GET (RFC 9110, section 9.3.2). */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/heartbeat': ['GET', 'HEAD'],
   '/ready': ['GET', 'HEAD'],
   '/map_request': ['GET', 'HEAD'],
+  '/explain': ['GET', 'HEAD'],
   '/rep': ['GET', 'HEAD'],
   '/ring': ['GET', 'HEAD'],
   '/metrics': ['GET', 'HEAD'],
@@ -92,6 +94,7 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
     .use(heartbeatApi)
     .use(readyApi(fleet))
     .use(mapRequestApi(fleet))
+    .use(explainApi(fleet))
     .use(replicasApi(fleet))
     .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))

@@ -17,6 +17,19 @@ export interface Loads {
   inFlight(name: string): number;
 }
 
+/** A choice, and who was passed over for it. */
+export interface Trace {
+  readonly chosen: string | undefined;
+  readonly passed: readonly {
+    readonly replica: string;
+    readonly why: string;
+    readonly inFlight?: number;
+    readonly bound?: number;
+  }[];
+  /** Among whom the key is spread; undefined where it is not. */
+  readonly spread?: readonly string[];
+}
+
 /**
  * Which replica a request goes to: the map of those that are ready, and what may speak against a key's owner. The fleet
  * has one, and each worker has one for its copy of the ring.
@@ -48,5 +61,13 @@ export class Chooser {
     // The order costs much more than its first, and nearly every request needs no more than that.
     if (owner === undefined || except?.has(owner) !== true) return owner;
     return this.#placement.preference(key).find((name) => !except.has(name));
+  }
+
+  /** The same decision as `choose`, told. */
+  trace(key: string, except?: ReadonlySet<string>): Trace {
+    const order = this.#placement.preference(key);
+    const at = order.findIndex((name) => except?.has(name) !== true);
+    const passed = at < 0 ? order : order.slice(0, at);
+    return { chosen: order[at], passed: passed.map((replica) => ({ replica, why: 'asked before' })) };
   }
 }

@@ -2,7 +2,7 @@ import type { Balance } from '../config.ts';
 import type { Placement } from '../ring/placement.ts';
 import type { Address, Instance } from '../runtime/runtime.ts';
 import type { Log } from '../log.ts';
-import { Chooser } from './chooser.ts';
+import { Chooser, type Trace } from './chooser.ts';
 import type { Clock } from './clock.ts';
 import { descriptorsSpent } from './descriptors.ts';
 import { happening, type Journal } from './journal.ts';
@@ -142,6 +142,11 @@ export class Crew {
     const lease = new MemberLease(member, address as Address, this.#reports);
     member.hold(lease);
     return lease;
+  }
+
+  /** What a claim would come to; see Chooser.trace. */
+  trace(key: string, except?: ReadonlySet<string>): Trace {
+    return this.#chooser.trace(key, except);
   }
 
   /** See Fleet.hold. */

@@ -8,6 +8,7 @@ import { Crew, viewsOf, type Follower, type ReplicaView } from './crew.ts';
 import { eachAtMost } from './each-at-most.ts';
 import { EngineWord } from './engine-word.ts';
 import { Unavailable, type FleetError } from './errors.ts';
+import { Explainer, type Explanation } from './explain.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
 import { Journal } from './journal.ts';
@@ -74,6 +75,7 @@ export class Fleet {
   readonly #crew: Crew;
   readonly #engine: EngineWord;
   readonly #pulse: Pulse;
+  readonly #explainer: Explainer;
   /** Members of the add that is under way. */
   readonly #joining = new Map<string, Member>();
   /** Names of an add that has failed, of which the engine may still say that they are members. */
@@ -119,6 +121,15 @@ export class Fleet {
       eject: (member, why) => this.#supervisor.eject(member, why),
       rest: (member) => this.#supervisor.rest(member),
       look: () => void this.#look(),
+    });
+    this.#explainer = new Explainer({
+      hash: config.hash,
+      members: () => this.#members.values(),
+      member: (name) => this.#members.get(name),
+      labelOf: (name) => runtime.naming.label?.(name),
+      ring: () => this.#crew.ring,
+      owners: 'ready',
+      trace: (key, except) => this.#crew.trace(key, except),
     });
     this.#marks = new Marks(runtime, (name) => this.#members.has(name));
   }
@@ -201,6 +212,11 @@ export class Fleet {
    */
   claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
     return this.#crew.claim(key, except);
+  }
+
+  /** What `claim` would come to, and why; it claims nothing. */
+  explain(key: string, except?: ReadonlySet<string>): Explanation {
+    return this.#explainer.explain(key, except);
   }
 
   /**

@@ -42,6 +42,9 @@ const app = createApp({
     remove: () => Promise.resolve([]),
     claim: () => undefined,
     owner: () => undefined,
+    explain: () => {
+      throw new Error('nobody asks');
+    },
     pulse: () => Promise.resolve(true),
     standing: () => ({
       map: Ring.of([]),
@@ -78,6 +81,7 @@ describe('the description of the API', () => {
   test('names the calls that are there and no other', () => {
     expect(operations.map(([name]) => name).sort()).toEqual([
       'DELETE /rm',
+      'GET /explain',
       'GET /heartbeat',
       'GET /home',
       'GET /map_request',
@@ -91,6 +95,7 @@ describe('the description of the API', () => {
   });
 
   const statuses: Record<string, string[]> = {
+    'GET /explain': ['200', '400', '500', '503'],
     'GET /heartbeat': ['200'],
     'GET /home': ['200', '400', '500', '502', '503', '504'],
     'GET /map_request': ['200', '400', '500', '503'],
