@@ -159,7 +159,8 @@ export function explainApi(fleet: Pick<Fleet, 'owner' | 'explain'>) {
             in: 'query',
             required: false,
             description: 'Any other key, as HASH_KEY takes it from a request; instead of id',
-            schema: { type: 'string' },
+            // One for both would be filled in for both, which is refused.
+            schema: { type: 'string', example: '' },
           },
         ],
       },
