@@ -1,7 +1,8 @@
-import type { Ring } from './ring.ts';
+import type { Arcs, Placement, Site } from './placement.ts';
+import { Rendezvous } from './rendezvous.ts';
 
-/** Positions are the integers below it. */
-const KEY_SPACE = 2 ** 32;
+/** Beyond so many pairs of owners, 32 MiB of counts, they are counted in a map. */
+const DENSE_PAIRS_MAX = 2 ** 22;
 
 /** Keys that one replica loses to another. */
 export interface Move {
@@ -9,120 +10,310 @@ export interface Move {
   readonly from: string | null;
   /** who owns them after; null: nobody, for there is no replica */
   readonly to: string | null;
-  /** part of the key space, in (0, 1]: a multiple of 2^-32, so exact, as is any sum of such */
+  /** part of the key space, in (0, 1]; between two maps of one hash a multiple of 2^-32, so exact, as is any sum of such */
   readonly share: number;
 }
 
 /** How the key space is divided. */
 export interface Division {
-  /** the part of the key space that each replica owns, by name: exact, 1 in sum unless there is no replica */
+  /** the part of the key space that each replica owns, by name: 1 in sum unless there is no replica */
   readonly shares: ReadonlyMap<string, number>;
-  /** the largest share over the mean of all, 1 or more; null where there is no replica */
+  /** the largest share over what is due to its replica by weight, 1 or more; null where there is no replica */
   readonly largestOverMean: number | null;
 }
 
-/** What changes its owner between two rings. */
+/** What changes its owner between two placements. */
 export interface Movement {
-  /** part of the key space that changes its owner, in [0, 1]: the sum of all moves, exact */
+  /** part of the key space that changes its owner, in [0, 1]: the sum of all moves, those that are not listed included */
   readonly moved: number;
-  /** what would have to move if all shares were equal, in [0, 1]; see {@link leastMoved} */
+  /** what would have to move if all shares were as due, in [0, 1]; see {@link leastMoved} */
   readonly least: number;
-  /** every pair of owners between which keys move, once; largest share first, then by name */
+  /** pairs of owners between which keys move, each once; largest share first, then by name */
   readonly moves: readonly Move[];
   readonly before: Division;
   readonly after: Division;
 }
 
+/** What moves between pairs of replicas; what is at one place of both lists belongs together. */
+interface Pairs {
+  /** `indexBefore * (M + 1) + indexAfter`, where the index one past the last is nobody */
+  readonly pairs: readonly number[];
+  /** parts of the key space, above 0 */
+  readonly shares: readonly number[];
+  /** in sum */
+  readonly moved: number;
+}
+
 /**
- * What changes its owner from one ring to the other: exact, for lengths of arcs are counted as integers, and divided
- * by 2^32 at the end. One merge over both sorted sets of points; O(p) for p points in both together, and O(m log m)
- * for the m moves, of which there are p at most and, where one joins or leaves, one for each of the others.
+ * What changes its owner from one placement to the other, of any two algorithms.
+ *
+ * - Of two maps of one hash (ring and Maglev, or two of one kind) it is exact, for lengths of arcs are counted as
+ *   integers, and divided by the key space at the end: one merge over both, O(p) for p points or slots in both together.
+ * - Of two rendezvous hashings it is exact for ideal hashes: a closed form, {@link rendezvousPairs}. O(N log N + m).
+ * - Of different hashes, as where an algorithm is changed for nginx's, where a key was says nothing of where it will be:
+ *   from i to j goes the product of their shares, of independent hashes. O(N M).
+ *
+ * And O(m log m) for the m moves, which are N where one joins or leaves, and N M at most.
+ *
+ * @param movesMax how many moves to list, the largest; all by default
  */
-export function movement(before: Ring, after: Ring): Movement {
-  const moves = movesOf(countMoved(before, after), before.names, after.names);
+export function movement(
+  before: Placement,
+  after: Placement,
+  { movesMax = Infinity }: { readonly movesMax?: number } = {},
+): Movement {
+  const [sharesBefore, sharesAfter] = [before.share(), after.share()];
+  const found = pairsOf(before, after, sharesBefore, sharesAfter);
   return {
-    moved: moves.reduce((sum, { share }) => sum + share, 0),
-    least: leastMoved(ownersOf(before), ownersOf(after)),
-    moves,
-    before: divisionOf(before),
-    after: divisionOf(after),
+    moved: found.moved,
+    least: leastMoved(ownersOf(before, sharesBefore), ownersOf(after, sharesAfter)),
+    moves: movesOf(found, before.names, after.names, movesMax),
+    before: divisionOf(before, sharesBefore),
+    after: divisionOf(after, sharesAfter),
   };
 }
 
 /**
- * The least part of the key space, in [0, 1], that has to move from N replicas to M, whatever places them, as long as
- * it gives every replica an equal share. O(N + M).
+ * The least part of the key space, in [0, 1], that has to move from some replicas to others, whatever places them, as long
+ * as it gives every replica the share that is due to its weight: w / W. O(N + M).
  *
- * One that stays owns 1/N before and 1/M after, and can keep no more than the smaller of the two. So S that stay keep
- * at most S / max(N, M), and some placement has them keep just that. The rest moves: 1 - S / max(N, M). With N - S that
- * leave and M - S that join this is the larger of (N - S) / N, what those who leave owned, and (M - S) / M, what those
- * who join must get. It follows that it is 0 where both are the same, and 1 where nobody stays, as where there is
- * nobody before or after.
+ * One that stays can keep no more than the smaller of what is due to it before and after, and some placement has all of
+ * them keep just that. The rest moves, 1 - sum of min(w / W, w' / W'): the distance in total variation of both divisions.
+ * With equal weights, of which S of N stay among M, it is 1 - S / max(N, M): the larger of what those who leave owned and
+ * what those who join must get. It is 0 where both are the same, and 1 where nobody stays, as where there is nobody
+ * before or after.
  *
- * A ring, whose shares are only nearly equal, may move a little less where who comes or goes has less than the mean.
+ * A ring, whose shares are only nearly as due, may move a little less where who comes or goes has less than is due.
  *
- * @param before distinct names
- * @param after distinct names
+ * @param before of distinct names
+ * @param after of distinct names
  */
-export function leastMoved(before: readonly string[], after: readonly string[]): number {
-  const most = Math.max(before.length, after.length);
-  if (most === 0) return 0;
-  const known = new Set(before);
-  const stay = after.filter((name) => known.has(name)).length;
-  return (most - stay) / most;
+export function leastMoved(before: readonly Site[], after: readonly Site[]): number {
+  if (before.length === 0 || after.length === 0) return before.length === after.length ? 0 : 1;
+  const [sumBefore, sumAfter] = [weightSumOf(before), weightSumOf(after)];
+  const weightsBefore = new Map(before.map(({ name, weight }) => [name, weight]));
+  // Over a common denominator: while weights are whole numbers, so is all but the last division.
+  let won = 0;
+  for (const { name, weight } of after)
+    won += Math.max(0, weight * sumBefore - (weightsBefore.get(name) ?? 0) * sumAfter);
+  return Math.min(1, won / (sumBefore * sumAfter));
 }
 
-/** How many positions go from whom to whom, by `indexBefore * (M + 1) + indexAfter`; one past the last is nobody. */
-function countMoved(before: Ring, after: Ring): Map<number, number> {
-  const [from, to] = [before.columns(), after.columns()];
-  const [nobodyBefore, nobodyAfter] = [before.names.length, after.names.length];
-  // By index before, the same replica's index after; -1 for who leaves. So no name is compared in the merge.
-  const indexAfter = new Map(after.names.map((name, i) => [name, i]));
-  const twins = Int32Array.from([...before.names.map((name) => indexAfter.get(name) ?? -1), nobodyAfter]);
-  const counts = new Map<number, number>();
+function pairsOf(
+  before: Placement,
+  after: Placement,
+  sharesBefore: ReadonlyMap<string, number>,
+  sharesAfter: ReadonlyMap<string, number>,
+): Pairs {
+  const [from, to] = [before.arcs?.(), after.arcs?.()];
+  if (from !== undefined && from.keyHash === to?.keyHash && from.keySpace === to.keySpace)
+    return arcPairs(from, to, before.names, after.names);
+  const [owned, due] = [sharesBefore, sharesAfter].map(isOwned) as [boolean, boolean];
+  if (owned && due && before instanceof Rendezvous && after instanceof Rendezvous)
+    return rendezvousPairs(before.sites, after.sites);
+  return independentPairs(
+    columnOf(before, sharesBefore),
+    columnOf(after, sharesAfter),
+    twinsOf(before.names, after.names),
+  );
+}
+
+/** How many hashes go from whom to whom. */
+function arcPairs(from: Arcs, to: Arcs, before: readonly string[], after: readonly string[]): Pairs {
+  const [nobodyBefore, nobodyAfter] = [before.length, after.length];
+  const { keySpace } = from;
+  const twins = twinsOf(before, after);
+  const counts = new Counts((nobodyBefore + 1) * (nobodyAfter + 1));
   let i = 0;
   let j = 0;
-  for (let start = 0; start < KEY_SPACE;) {
+  for (let start = 0; start < keySpace;) {
     // Points behind another at their position own nothing: passed over.
     while (i < from.positions.length && from.positions[i]! < start) i++;
     while (j < to.positions.length && to.positions[j]! < start) j++;
-    const end = Math.min(from.positions[i] ?? KEY_SPACE - 1, to.positions[j] ?? KEY_SPACE - 1);
+    const end = Math.min(from.positions[i] ?? keySpace - 1, to.positions[j] ?? keySpace - 1);
     // Behind the last point the first one owns what is left; of no points, nobody.
     const was = from.owners[i] ?? from.owners[0] ?? nobodyBefore;
     const is = to.owners[j] ?? to.owners[0] ?? nobodyAfter;
-    if (twins[was] !== is) {
-      const pair = was * (nobodyAfter + 1) + is;
-      counts.set(pair, (counts.get(pair) ?? 0) + end + 1 - start);
-    }
+    if (twins[was] !== is) counts.add(was * (nobodyAfter + 1) + is, end + 1 - start);
     start = end + 1;
   }
-  return counts;
+  const pairs: number[] = [];
+  const shares: number[] = [];
+  let moved = 0;
+  for (const [pair, count] of counts.entries()) {
+    pairs.push(pair);
+    shares.push(count / keySpace);
+    moved += count;
+  }
+  return { pairs, shares, moved: moved / keySpace };
+}
+
+/** Counts by pair: in an array where it is not too large, else in a map. */
+class Counts {
+  readonly #dense: Float64Array | undefined;
+  readonly #sparse = new Map<number, number>();
+
+  constructor(pairs: number) {
+    this.#dense = pairs <= DENSE_PAIRS_MAX ? new Float64Array(pairs) : undefined;
+  }
+
+  add(pair: number, count: number): void {
+    if (this.#dense !== undefined) this.#dense[pair]! += count;
+    else this.#sparse.set(pair, (this.#sparse.get(pair) ?? 0) + count);
+  }
+
+  *entries(): Generator<readonly [pair: number, count: number]> {
+    if (this.#dense === undefined) yield* this.#sparse;
+    else for (const [pair, count] of this.#dense.entries()) if (count > 0) yield [pair, count];
+  }
+}
+
+/**
+ * What moves between two rendezvous hashings, in closed form.
+ *
+ * Of a replica k with the weights w before and w' after, 0 where it is not there, the score of a key is w / u, where
+ * u = -ln h is exponentially distributed: the owner before is who has the least u / w, the owner after who has the least
+ * u / w'. Be x the least of all u / w and t x that of all u / w'. That i is the first and j the second, another one, means
+ * u_i = w_i x and u_j = w'_j t x, and of each k that u_k is above both w_k x and w'_k t x. So its probability is the
+ * integral over x and t of
+ *
+ *     w_i w'_j x exp(-x T(t)), where T(t) is the sum of max(w_k, w'_k t) over all k,
+ *
+ * for t between r_j, where w'_j t exceeds w_j, and r_i, up to which w_i exceeds w'_i t, with r = w / w'. Over x this comes
+ * to 1 / T(t)²; and T is linear between any two r that are next to each other, so that from a to b the integral over t is
+ * (b - a) / (T(a) T(b)). With F for its sum up to r,
+ *
+ *     P(i to j) = w_i w'_j (F(r_i) - F(r_j)) where r_i > r_j, and else 0.
+ *
+ * So keys only go from who loses weight, in proportion to the others, to who wins: the least that is possible where one
+ * joins, leaves or changes its weight, but not for any change of several.
+ */
+function rendezvousPairs(before: readonly Site[], after: readonly Site[]): Pairs {
+  const columns = after.length + 1;
+  const merged = new Map<string, { was: number; is: number; weight: number; weightAfter: number }>();
+  for (const [was, { name, weight }] of before.entries())
+    merged.set(name, { was, is: after.length, weight, weightAfter: 0 });
+  for (const [is, { name, weight }] of after.entries()) {
+    const { was, weight: weightBefore } = merged.get(name) ?? { was: before.length, weight: 0 };
+    merged.set(name, { was, is, weight: weightBefore, weightAfter: weight });
+  }
+  const all = [...merged.values()]
+    .map((one) => ({ ...one, ratio: one.weight / one.weightAfter, reached: 0 }))
+    .sort((a, b) => a.ratio - b.ratio);
+
+  // Those at or behind an index keep the weight they had; those before it have the new one. Summed, not subtracted, so
+  // that nothing is lost.
+  const kept = new Float64Array(all.length + 1);
+  for (let i = all.length - 1; i >= 0; i--) kept[i] = kept[i + 1]! + all[i]!.weight;
+  let taken = 0;
+  let sum = 0;
+  let start = 0;
+  let moved = 0;
+  for (const [i, one] of all.entries()) {
+    // T between the r before and this one is kept + taken * t.
+    const [lost, won] = [kept[i]!, taken];
+    const part =
+      one.ratio === Infinity
+        ? won > 0
+          ? 1 / (won * (lost + won * start))
+          : 0
+        : (one.ratio - start) / ((lost + won * start) * (lost + won * one.ratio));
+    if (start < one.ratio) {
+      sum += part;
+      moved += lost * won * part;
+      start = one.ratio;
+    }
+    one.reached = sum;
+    taken += one.weightAfter;
+  }
+
+  const pairs: number[] = [];
+  const shares: number[] = [];
+  for (const [i, loser] of all.entries()) {
+    if (loser.weight === 0) continue;
+    for (let j = 0; j < i; j++) {
+      const winner = all[j]!;
+      const share = loser.weight * winner.weightAfter * (loser.reached - winner.reached);
+      if (share <= 0) continue;
+      pairs.push(loser.was * columns + winner.is);
+      shares.push(share);
+    }
+  }
+  return { pairs, shares, moved };
+}
+
+/** Shares by index, that of nobody one past the last. */
+function columnOf({ names }: Placement, shares: ReadonlyMap<string, number>): Float64Array {
+  const column = Float64Array.from([...names.map((name) => shares.get(name) ?? 0), 0]);
+  if (!isOwned(shares)) column[names.length] = 1;
+  return column;
+}
+
+function independentPairs(before: Float64Array, after: Float64Array, twins: Int32Array): Pairs {
+  const pairs: number[] = [];
+  const shares: number[] = [];
+  let moved = 0;
+  for (const [was, part] of before.entries()) {
+    for (const [is, otherPart] of after.entries()) {
+      const share = twins[was] === is ? 0 : part * otherPart;
+      if (share <= 0) continue;
+      pairs.push(was * after.length + is);
+      shares.push(share);
+      moved += share;
+    }
+  }
+  return { pairs, shares, moved: Math.min(1, moved) };
+}
+
+/** By index before, the same replica's index after; -1 for who leaves. Nobody is nobody. So no name is compared later. */
+function twinsOf(before: readonly string[], after: readonly string[]): Int32Array {
+  const indexAfter = new Map(after.map((name, i) => [name, i]));
+  return Int32Array.from([...before.map((name) => indexAfter.get(name) ?? -1), after.length]);
 }
 
 function movesOf(
-  counts: ReadonlyMap<number, number>,
+  { pairs, shares }: Pairs,
   before: readonly string[],
   after: readonly string[],
+  movesMax: number,
 ): Move[] {
   const columns = after.length + 1;
-  // Names are sorted, and a pair's number with them.
-  return [...counts]
-    .sort(([pair, count], [otherPair, otherCount]) => otherCount - count || pair - otherPair)
-    .map(([pair, count]) => ({
-      from: before[Math.floor(pair / columns)] ?? null,
-      to: after[pair % columns] ?? null,
-      share: count / KEY_SPACE,
-    }));
+  // A sort of plain numbers is many times as fast as one that compares by a function: it finds from which share on.
+  const sorted = movesMax < shares.length ? Float64Array.from(shares).sort() : undefined;
+  const least = movesMax < 1 ? Infinity : (sorted?.[shares.length - movesMax] ?? 0);
+  const listed: number[] = [];
+  for (let i = 0; i < shares.length; i++) if (shares[i]! >= least) listed.push(i);
+  return (
+    listed
+      // Names are sorted, and a pair's number with them.
+      .sort((a, b) => shares[b]! - shares[a]! || pairs[a]! - pairs[b]!)
+      .slice(0, movesMax)
+      .map((i) => ({
+        from: before[Math.floor(pairs[i]! / columns)] ?? null,
+        to: after[pairs[i]! % columns] ?? null,
+        share: shares[i]!,
+      }))
+  );
 }
 
-function divisionOf(ring: Ring): Division {
-  const shares = ring.share();
+function divisionOf({ sites }: Placement, shares: ReadonlyMap<string, number>): Division {
+  const weightSum = weightSumOf(sites);
   let largest = 0;
-  for (const share of shares.values()) largest = Math.max(largest, share);
-  return { shares, largestOverMean: ring.points === 0 ? null : largest * shares.size };
+  for (const { name, weight } of sites)
+    largest = Math.max(largest, ((shares.get(name) ?? 0) * weightSum) / weight);
+  return { shares, largestOverMean: isOwned(shares) ? largest : null };
 }
 
 /** Without a point nobody owns anything. */
-function ownersOf(ring: Ring): readonly string[] {
-  return ring.points === 0 ? [] : ring.names;
+function ownersOf({ sites }: Placement, shares: ReadonlyMap<string, number>): readonly Site[] {
+  return isOwned(shares) ? sites : [];
+}
+
+function isOwned(shares: ReadonlyMap<string, number>): boolean {
+  for (const share of shares.values()) if (share > 0) return true;
+  return false;
+}
+
+function weightSumOf(sites: readonly Site[]): number {
+  return sites.reduce((sum, { weight }) => sum + weight, 0);
 }
