@@ -36,7 +36,13 @@ interface Schema {
 const app = createApp({
   fleet: {
     names: () => [],
-    plan: () => ({ joining: [], leaving: [], before: [], after: [] }),
+    plan: () => ({
+      joining: [],
+      leaving: [],
+      before: [],
+      after: [],
+      hash: { before: 'ring', after: 'ring' },
+    }),
     ring: Ring.of([]),
     add: () => Promise.resolve([]),
     remove: () => Promise.resolve([]),
@@ -109,7 +115,7 @@ describe('the description of the API', () => {
   };
 
   const fields: Record<string, string[]> = {
-    'POST /plan': ['add', 'rm'],
+    'POST /plan': ['add', 'rm', 'weights', 'hash'],
     'POST /add': ['n', 'hostnames'],
     'DELETE /rm': ['n', 'hostnames'],
   };

@@ -53,6 +53,7 @@ describe('several Ringmasters', () => {
         leaving: [],
         before: [...FIRST, 'a'].map((name) => ({ name, weight: 1 })),
         after: [...FIRST, 'a', 'b', 'server-4'].map((name) => ({ name, weight: 1 })),
+        hash: { before: 'ring', after: 'ring' },
       });
       expect(fleet.plan({ leave: { n: 2, hostnames: ['server-1'] } }).leaving).toEqual(['server-1', 'a']);
       expect(() => fleet.plan({ join: { n: 1, hostnames: ['A'] } })).toThrow(NameTaken);
