@@ -74,6 +74,7 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
   const peerOf = (request: Request): string => peers.get(request) ?? '';
   const forwarder = new Forwarder({
     claim: (key, except) => fleet.claim(key, except),
+    explain: (key, except) => fleet.explain(key, except),
     send,
     config,
     tally: source.tallies.control,
