@@ -5,12 +5,14 @@ import { forwardAll } from './api/forward.ts';
 import { checkChange, checkJson, limitBody } from './api/guard.ts';
 import { heartbeatApi } from './api/heartbeat.ts';
 import { homeApi } from './api/home.ts';
+import { hotApi } from './api/hot.ts';
 import { mapRequestApi } from './api/map-request.ts';
 import { metricsApi } from './api/metrics.ts';
 import { planApi } from './api/plan.ts';
 import { readyApi } from './api/ready.ts';
 import { replicasApi } from './api/replicas.ts';
 import { ringApi } from './api/ring.ts';
+import { shadowApi } from './api/shadow.ts';
 import type { Config } from './config.ts';
 import type { Dashboard } from './dashboard/dashboard.ts';
 import { docs } from './docs/swagger.ts';
@@ -27,9 +29,20 @@ import { send } from './traffic/upstream.ts';
 export interface AppOptions {
   readonly fleet: Pick<
     Fleet,
-    'names' | 'plan' | 'add' | 'remove' | 'owner' | 'claim' | 'explain' | 'standing' | 'ring' | 'pulse'
+    | 'names'
+    | 'plan'
+    | 'add'
+    | 'remove'
+    | 'owner'
+    | 'claim'
+    | 'choices'
+    | 'explain'
+    | 'standing'
+    | 'ring'
+    | 'pulse'
   >;
-  readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog'>;
+  readonly config: ForwardConfig &
+    Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog' | 'hotKeySpread' | 'hotKeyShare'>;
   readonly log: Log;
   /** Where forwarded requests are counted, and what /metrics tells; undefined: of the ring alone. */
   readonly source?: MetricsSource;
@@ -50,6 +63,8 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/explain': ['GET', 'HEAD'],
   '/rep': ['GET', 'HEAD'],
   '/ring': ['GET', 'HEAD'],
+  '/hot': ['GET', 'HEAD'],
+  '/shadow': ['GET', 'HEAD'],
   '/metrics': ['GET', 'HEAD'],
   '/plan': ['POST'],
   '/add': ['POST'],
@@ -73,7 +88,7 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
   const peers = new WeakMap<Request, string>();
   const peerOf = (request: Request): string => peers.get(request) ?? '';
   const forwarder = new Forwarder({
-    claim: (key, except) => fleet.claim(key, except),
+    claim: (key, except, own) => fleet.claim(key, except, own),
     explain: (key, except) => fleet.explain(key, except),
     send,
     config,
@@ -99,6 +114,8 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
     .use(replicasApi(fleet))
     .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
+    .use(hotApi(fleet, config))
+    .use(shadowApi(fleet))
     .use(metricsApi(createRegistry(source)))
     .use(dashboard?.routes() ?? new Elysia())
     .use(homeApi({ forwarder, peerOf }))

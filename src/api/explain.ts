@@ -76,7 +76,7 @@ const explanation = Type.Object(
         replica: replica('Who it is', 'server-2'),
         reason: Type.String({
           description:
-            'draining, ejected, waiting (died, to be started again) or starting: it is not ready; over its bound: LOAD_FACTOR allows it no more; starting slowly: its share still grows; another map: it is ready, but the map of those that are ready gives the key to another; or what else the choice had against it',
+            'draining, ejected, waiting (died, to be started again) or starting: it is not ready; over its bound: LOAD_FACTOR allows it no more; spread to another: the key is hot, see HOT_KEY_SPREAD; starting slowly: its share still grows; another map: it is ready, but the map of those that are ready gives the key to another; gone: it has just left',
           examples: ['ejected'],
         }),
         detail: Type.String({

@@ -10,7 +10,7 @@ import { placementOf } from '../ring/algorithms.ts';
 import { movement } from '../ring/movement.ts';
 import { ALGORITHMS, type Algorithm, type Placement, type Site } from '../ring/placement.ts';
 import { checkedBody } from './body.ts';
-import { algorithm, bug, failure, hostname } from './schemas.ts';
+import { algorithm, bug, failure, hostname, part } from './schemas.ts';
 import { Throttle } from './throttle.ts';
 
 /** Moves that a reply lists, the largest; some 80 bytes each. Among 100 replicas there are never more. */
@@ -18,8 +18,6 @@ const MOVES_MAX = 10_000;
 
 const nameOrNobody = (description: string, example: string) =>
   Type.Union([Type.String(), Type.Null()], { description, examples: [example] });
-const part = (description: string, example: number) =>
-  Type.Number({ minimum: 0, maximum: 1, description, examples: [example] });
 const shares = (description: string, example: Readonly<Record<string, number>>) =>
   Type.Object({}, { additionalProperties: Type.Number(), description, examples: [example] });
 const overMean = (example: number) =>

@@ -29,6 +29,10 @@ export const algorithm = (description: string) =>
     ),
   );
 
+/** A part of a whole. */
+export const part = (description: string, example: number) =>
+  Type.Number({ minimum: 0, maximum: 1, description, examples: [example] });
+
 export const names = (description: string, example: string[]) =>
   Type.Array(Type.String(), { description, examples: [example] });
 

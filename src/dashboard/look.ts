@@ -1,7 +1,7 @@
 import { authority, type Config } from '../config.ts';
 import type { ReplicaView } from '../fleet/crew.ts';
 import { sourceOf } from '../fleet/digest.ts';
-import { sharesOf } from '../metrics/shares.ts';
+import { sharesOf } from '../ring/shares.ts';
 import type { MetricsSource } from '../metrics/source.ts';
 import type { Recorder } from './recorder.ts';
 import type { ReplicaSnapshot, Snapshot } from './snapshot.ts';

@@ -2,7 +2,7 @@ import type { Balance } from '../config.ts';
 import type { Placement } from '../ring/placement.ts';
 import type { Address, Instance } from '../runtime/runtime.ts';
 import type { Log } from '../log.ts';
-import { Chooser, type Trace } from './chooser.ts';
+import { Chooser, type Choices, type Trace } from './chooser.ts';
 import type { Clock } from './clock.ts';
 import { descriptorsSpent } from './descriptors.ts';
 import { happening, type Journal } from './journal.ts';
@@ -51,10 +51,23 @@ export interface ReadyReplica {
   readonly label?: string | undefined;
 }
 
+/** A member that is not on the ring. */
+export interface OffReplica {
+  readonly name: string;
+  readonly state: ReplicaState;
+  readonly why: string;
+  /** As it was set. */
+  readonly weight: number;
+  readonly label?: string | undefined;
+}
+
 /** One that has claims made elsewhere, by a copy of the ring. */
 export interface Follower {
-  /** Called with no await between whenever the ring is swapped; `ready` is who is on it now. */
-  swapped(ready: readonly ReadyReplica[]): void;
+  /**
+   * Called with no await between whenever the ring is swapped, or one that is not on it leaves; `ready` is who is on it now,
+   * `off` which members are not, with their state of this moment.
+   */
+  swapped(ready: readonly ReadyReplica[], off: readonly OffReplica[]): void;
   /** Resolves once no claim is made by a ring that is older than the present one. Never rejects. */
   inForce(): Promise<void>;
 }
@@ -111,8 +124,11 @@ export class Crew {
 
   constructor(options: CrewOptions) {
     this.#options = options;
-    this.#chooser = new Chooser(options.balance, {
-      inFlight: (name) => this.members.get(name)?.inFlight ?? 0,
+    this.#chooser = new Chooser({
+      balance: options.balance,
+      // Only of those on the ring, who are members.
+      loadOf: (name) => (this.members.get(name) as Member).load,
+      now: () => options.clock.now(),
     });
   }
 
@@ -130,23 +146,28 @@ export class Crew {
     return viewsOf(this.members.values());
   }
 
+  /** What is known of whom requests went to. */
+  get choices(): Choices {
+    return this.#chooser;
+  }
+
   /** See Fleet.claim. */
-  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
-    const name = this.#chooser.choose(key, except);
-    if (name === undefined) return undefined;
-    let member = this.members.get(name);
-    // Only while a swap is due; the order costs more than its first.
-    if (member?.state !== 'ready') member = this.#firstReady(key, except);
-    if (member === undefined) return undefined;
+  claim(key: string, except?: ReadonlySet<string>, own = true): Lease | undefined {
+    let name = this.#chooser.choose(key, except);
+    if (this.#isOff(name)) name = this.#chooser.choose(key, this.#unready(except));
+    const member = name === undefined ? undefined : this.members.get(name);
+    if (name === undefined || member === undefined) return undefined;
+    if (except === undefined || except.size === 0) this.#chooser.count(key, name, own);
     const { address } = member.instance as Instance;
     const lease = new MemberLease(member, address as Address, this.#reports);
     member.hold(lease);
     return lease;
   }
 
-  /** What a claim would come to; see Chooser.trace. */
+  /** What a claim would come to, and why. */
   trace(key: string, except?: ReadonlySet<string>): Trace {
-    return this.#chooser.trace(key, except);
+    const trace = this.#chooser.trace(key, except);
+    return this.#isOff(trace.chosen) ? this.#chooser.trace(key, this.#unready(except)) : trace;
   }
 
   /** See Fleet.hold. */
@@ -162,7 +183,7 @@ export class Crew {
   /** See Fleet.follow. */
   follow(follower: Follower): () => void {
     this.#followers.add(follower);
-    follower.swapped(this.#ready());
+    follower.swapped(this.#ready(), this.#off());
     return () => this.#followers.delete(follower);
   }
 
@@ -190,6 +211,8 @@ export class Crew {
       const { level, message } = tellingOf(event, before);
       this.#options.log[level](fields, message);
     }
+    // Who follows would have those that were not on the ring for members still.
+    if (!swap && event === 'removed' && this.#swapDue === undefined) this.#tellFollowers(this.#ready());
     if (!swap) return;
     if (this.members.size <= SWAP_AT_ONCE_MEMBERS_MAX) this.#swapNow();
     else this.#swapSoon();
@@ -232,7 +255,12 @@ export class Crew {
     const ready = this.#ready();
     this.#chooser.show(ready);
     this.#buildMs = clock.now() - beganMs;
-    for (const follower of this.#followers) follower.swapped(ready);
+    this.#tellFollowers(ready);
+  }
+
+  #tellFollowers(ready: readonly ReadyReplica[]): void {
+    const off = this.#off();
+    for (const follower of this.#followers) follower.swapped(ready, off);
   }
 
   #swapSoon(): void {
@@ -245,12 +273,27 @@ export class Crew {
     });
   }
 
-  #firstReady(key: string, except: ReadonlySet<string> | undefined): Member | undefined {
-    for (const name of this.ring.preference(key)) {
-      const member = this.members.get(name);
-      if (member?.state === 'ready' && except?.has(name) !== true) return member;
-    }
-    return undefined;
+  /** Whether it is on the ring, but not ready: only while a swap is due. */
+  #isOff(name: string | undefined): boolean {
+    return name !== undefined && this.members.get(name)?.state !== 'ready';
+  }
+
+  /** Those of `except`, and those on the ring that are not to be asked. */
+  #unready(except: ReadonlySet<string> | undefined): ReadonlySet<string> {
+    const unready = this.ring.names.filter((name) => this.members.get(name)?.state !== 'ready');
+    return new Set([...(except ?? []), ...unready]);
+  }
+
+  #off(): OffReplica[] {
+    return [...this.members.values()]
+      .filter((member) => member.state !== 'ready')
+      .map(({ name, state, why, weight }) => ({
+        name,
+        state,
+        why,
+        weight,
+        label: this.#options.labelOf(name),
+      }));
   }
 
   #ready(): ReadyReplica[] {

@@ -1,7 +1,7 @@
 import { placementOf } from '../ring/algorithms.ts';
 import { Circle } from '../ring/circle.ts';
 import type { Algorithm, Placement, Site } from '../ring/placement.ts';
-import type { Trace } from './chooser.ts';
+import type { Passed, Trace } from './chooser.ts';
 import type { ReplicaState } from './state.ts';
 
 /** Replicas of the failover order that are told, and of those that were passed over; no request gets further. */
@@ -93,11 +93,7 @@ export class Explainer {
     const ready = ring();
     const all = whole?.() ?? this.#wholeMap(ready);
     const told = owners === 'members' ? all : ready;
-    const { chosen, passed, spread } = trace(key, except);
-    const goesTo = this.#isReady(chosen)
-      ? chosen
-      : // Only while a swap of the ring is due.
-        ready.preference(key).find((name) => this.#isReady(name) && except?.has(name) !== true);
+    const { chosen: goesTo, passed, spread } = trace(key, except);
     const preference = all.preference(key, TOLD_MAX);
     const spoken = new Map(passed.map((one) => [one.replica, one]));
     const end = goesTo === undefined ? -1 : preference.indexOf(goesTo);
@@ -120,10 +116,6 @@ export class Explainer {
         .map((name) => passedOver(name, this.#options.member(name), spoken.get(name), ready.algorithm)),
       spreadOver: spread,
     };
-  }
-
-  #isReady(name: string | undefined): boolean {
-    return name !== undefined && this.#options.member(name)?.state === 'ready';
   }
 
   #wholeMap(ready: Placement): Placement {
@@ -156,7 +148,7 @@ export function isMapOf({ sites }: Placement, members: readonly Site[]): boolean
 function passedOver(
   replica: string,
   member: Known | undefined,
-  said: Trace['passed'][number] | undefined,
+  said: Passed | undefined,
   algorithm: Algorithm,
 ): PassedOver {
   const because = (reason: string, detail: string): PassedOver => ({ replica, reason, detail });
@@ -185,10 +177,13 @@ function passedOver(
   return because('another map', `the ${algorithm} map of those that are ready is another`);
 }
 
-function detailOf({ why, inFlight, bound }: Trace['passed'][number]): string {
-  if (why === 'asked before') return 'this request was put to it before';
-  if (inFlight === undefined) return why;
-  return bound === undefined
-    ? `it has ${inFlight} in flight`
-    : `it has ${inFlight} in flight, and may have ${bound}`;
+function detailOf({ why, inFlight, bound }: Passed): string {
+  switch (why) {
+    case 'asked before':
+      return 'this request was put to it before';
+    case 'over its bound':
+      return `it has ${inFlight} in flight, and may have ${bound}`;
+    case 'spread to another':
+      return 'the key is hot: its requests are spread, and another has less in flight for its weight';
+  }
 }

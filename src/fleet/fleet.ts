@@ -3,6 +3,7 @@ import type { Placement } from '../ring/placement.ts';
 import { digestOf, sourceOf } from './digest.ts';
 import type { Instance, InstanceSpec, Runtime } from '../runtime/runtime.ts';
 import { adoption } from './adoption.ts';
+import type { Choices } from './chooser.ts';
 import type { Clock } from './clock.ts';
 import { Crew, viewsOf, type Follower, type ReplicaView } from './crew.ts';
 import { eachAtMost } from './each-at-most.ts';
@@ -208,10 +209,18 @@ export class Fleet {
 
   /**
    * Picks the first replica in the key's failover order that is not in `except` and counts the request as in flight
-   * there, with no await between: a replica can't begin to leave in the gap. Undefined when none is left.
+   * there, with no await between: a replica can't begin to leave in the gap. Undefined when none is left. With a load
+   * factor, or where the key is hot, it may be another than the first; see Chooser.
+   *
+   * @param own whether the key is the request's own; false: it was drawn, since the request has none
    */
-  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
-    return this.#crew.claim(key, except);
+  claim(key: string, except?: ReadonlySet<string>, own = true): Lease | undefined {
+    return this.#crew.claim(key, except, own);
+  }
+
+  /** What is known of whom requests went to. */
+  get choices(): Choices {
+    return this.#crew.choices;
   }
 
   /** What `claim` would come to, and why; it claims nothing. */

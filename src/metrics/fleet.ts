@@ -3,7 +3,7 @@ import type { Happening } from '../fleet/journal.ts';
 import type { ReplicaState } from '../fleet/state.ts';
 import { CALL_BOUNDS_S, VERBS, type CallCounts } from '../runtime/meter.ts';
 import { byReplica, HistogramWriter, single, type Family, type Look } from './family.ts';
-import { sharesOf } from './shares.ts';
+import { sharesOf } from '../ring/shares.ts';
 
 /** Those that a replica can be seen in; who is gone is no longer there. */
 const STATES: readonly ReplicaState[] = ['starting', 'ready', 'ejected', 'waiting', 'draining'];

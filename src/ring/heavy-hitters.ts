@@ -91,7 +91,7 @@ export class HeavyHitters {
   add(key: string, times = 1): void {
     if (!(times > 0 && times < Infinity))
       throw new RangeError(`A key is counted a number of times above 0, not ${times}`);
-    const kept = key.length > KEY_LENGTH_MAX ? cutOf(key) : key;
+    const kept = keptAs(key);
     this.#total += times;
     const counter = this.#counterOf.get(kept);
     if (counter !== undefined) this.#counts[counter]! += times;
@@ -238,6 +238,11 @@ function byCount(a: HeavyHitter, b: HeavyHitter): number {
 /** How often a key without a counter may have come. */
 function floorOf({ keysMax, hitters }: HeavyHitterSummary): number {
   return hitters.length < keysMax ? 0 : hitters.at(-1)!.count;
+}
+
+/** What is kept of a key, by which {@link HeavyHitters} tells of it. O(1), or O(length) where it is longer than {@link KEY_LENGTH_MAX}. */
+export function keptAs(key: string): string {
+  return key.length > KEY_LENGTH_MAX ? cutOf(key) : key;
 }
 
 /** One character longer than any key that is kept whole, so that it is none of these. */

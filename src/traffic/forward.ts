@@ -38,8 +38,8 @@ export type ForwardConfig = Pick<
 >;
 
 export interface ForwarderOptions {
-  /** Picks the key's next replica that is not in `except`. */
-  readonly claim: (key: string, except: ReadonlySet<string>) => Lease | undefined;
+  /** As Claim; where nothing was asked before, `except` is empty. */
+  readonly claim: (key: string, except: ReadonlySet<string>, own: boolean) => Lease | undefined;
   /** What that comes to, for requests that ask; undefined: none is told. */
   readonly explain?: Explain;
   readonly send: Send;
@@ -58,6 +58,8 @@ interface Message {
   readonly body: ReplayableBody | undefined;
   readonly requestId: string;
   readonly key: string;
+  /** Whether the request has that key, and it was not drawn for it. */
+  readonly keyIsOwn: boolean;
   readonly attempts: Attempts;
   readonly account: Account;
   /** Aborts when the client goes away. */
@@ -132,7 +134,8 @@ export class Forwarder {
     const { config } = this.#options;
     const header = (lower: string): string | undefined => request.headers.get(lower) ?? undefined;
     const origin = this.#trust.originOf(peer, header('x-forwarded-for'));
-    const key = keyOf({ target, origin, header }, config.hashKey) ?? crypto.randomUUID();
+    const own = keyOf({ target, origin, header }, config.hashKey);
+    const key = own ?? crypto.randomUUID();
     const body = request.body === null ? undefined : new ReplayableBody(request.body);
     const client = { address: peer, trusted: this.#trust.has(peer) };
     const headers = requestHeaders(request.headers, client, requestId);
@@ -144,6 +147,7 @@ export class Forwarder {
       body,
       requestId,
       key,
+      keyIsOwn: own !== undefined,
       attempts,
       account,
       client: request.signal,
@@ -199,9 +203,9 @@ export class Forwarder {
 
   /** A place at the next replica that is to be asked. */
   #take(message: Message): Place {
-    const { key, attempts } = message;
+    const { key, keyIsOwn, attempts } = message;
     message.explained = this.#explain(message);
-    const lease = this.#options.claim(key, attempts.tried);
+    const lease = this.#options.claim(key, attempts.tried, keyIsOwn);
     if (lease === undefined) {
       if (attempts.tried.size === 0)
         throw new ForwardError(503, 'No replica is ready: ask again, or /add some');
@@ -224,13 +228,13 @@ export class Forwarder {
 
   /** The place at another replica that a failing reply is to be compared with, where there is one; see isComparable. */
   #another(message: Message, { lease }: Place, verdict: Verdict): Place | undefined {
-    const { key, attempts } = message;
+    const { key, keyIsOwn, attempts } = message;
     const asked = this.#asked(message);
     if (!isComparable(asked)) return undefined;
     attempts.failed(lease.replica, 'failing');
     if (!attempts.allow(asked)) return undefined;
     const explained = this.#explain(message);
-    const next = this.#options.claim(key, attempts.tried);
+    const next = this.#options.claim(key, attempts.tried, keyIsOwn);
     const place = next === undefined ? undefined : this.#placeOf(next);
     if (place === undefined) return undefined;
     if (attempts.mayGoOn(asked, this.#budget, performance.now())) {

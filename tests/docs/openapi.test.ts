@@ -5,6 +5,7 @@ import { parseConfig } from '../../src/config.ts';
 import { strictDocument } from '../../src/docs/document.ts';
 import { silentLog } from '../../src/log.ts';
 import { Ring } from '../../src/ring/ring.ts';
+import { Built } from '../metrics/built.ts';
 
 interface Operation {
   readonly summary?: string;
@@ -47,6 +48,7 @@ const app = createApp({
     add: () => Promise.resolve([]),
     remove: () => Promise.resolve([]),
     claim: () => undefined,
+    choices: new Built().fleet.choices,
     owner: () => undefined,
     explain: () => {
       throw new Error('nobody asks');
@@ -90,11 +92,13 @@ describe('the description of the API', () => {
       'GET /explain',
       'GET /heartbeat',
       'GET /home',
+      'GET /hot',
       'GET /map_request',
       'GET /metrics',
       'GET /ready',
       'GET /rep',
       'GET /ring',
+      'GET /shadow',
       'POST /add',
       'POST /plan',
     ]);
@@ -104,11 +108,13 @@ describe('the description of the API', () => {
     'GET /explain': ['200', '400', '500', '503'],
     'GET /heartbeat': ['200'],
     'GET /home': ['200', '400', '500', '502', '503', '504'],
+    'GET /hot': ['200', '500'],
     'GET /map_request': ['200', '400', '500', '503'],
     'GET /metrics': ['200', '500'],
     'GET /ready': ['200', '500', '503'],
     'GET /rep': ['200', '500'],
     'GET /ring': ['200', '500'],
+    'GET /shadow': ['200', '404', '500'],
     'POST /plan': ['200', '400', '404', '409', '413', '415', '500', '503'],
     'POST /add': ['200', '400', '401', '403', '409', '413', '415', '500', '503'],
     'DELETE /rm': ['200', '400', '401', '403', '404', '413', '415', '500', '503'],

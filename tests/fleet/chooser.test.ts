@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import * as fc from 'fast-check';
 import { Chooser, PLAIN_BALANCE } from '../../src/fleet/chooser.ts';
+import { Load } from '../../src/fleet/load.ts';
 import { sitesOf } from '../../src/ring/placement.ts';
 import { Ring } from '../../src/ring/ring.ts';
 
@@ -10,7 +11,7 @@ const RINGS = NAMES.map((_, i) => Ring.of(NAMES.slice(0, i)));
 const CHOOSERS = new Map(RINGS.map((ring) => [ring, chooserOf(ring)]));
 
 function chooserOf({ names }: Ring): Chooser {
-  const chooser = new Chooser(PLAIN_BALANCE, { inFlight: () => 0 });
+  const chooser = new Chooser({ balance: PLAIN_BALANCE, loadOf: () => new Load(), now: () => 0 });
   chooser.show(sitesOf(names));
   return chooser;
 }

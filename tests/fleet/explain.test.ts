@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
-import type { Trace } from '../../src/fleet/chooser.ts';
+import type { Passed, Trace } from '../../src/fleet/chooser.ts';
 import { Explainer, TOLD_MAX, type Known } from '../../src/fleet/explain.ts';
 import type { ReplicaState } from '../../src/fleet/state.ts';
 import { placementOf } from '../../src/ring/algorithms.ts';
@@ -43,7 +43,7 @@ function explainerOf({ members, hash = 'ring', owners = 'ready', trace }: World)
       const order = ring.preference(key);
       const chosen = order.find((name) => except?.has(name) !== true);
       const before = chosen === undefined ? order : order.slice(0, order.indexOf(chosen));
-      return { chosen, passed: before.map((replica) => ({ replica, why: 'asked before' })) };
+      return { chosen, owner: order[0], passed: before.map((replica) => ({ replica, why: 'asked before' })) };
     },
   });
 }
@@ -103,15 +103,23 @@ describe('who is ready is passed over', () => {
   const [first = '', second = '', third = ''] = placementOf('ring', members).preference('42');
 
   test('for its bound, as the choice says', () => {
-    const passed = [
+    const passed: Passed[] = [
       { replica: first, why: 'over its bound', inFlight: 5, bound: 5 },
       { replica: second, why: 'over its bound', inFlight: 7, bound: 6 },
     ];
-    const found = explainerOf({ members, trace: { chosen: third, passed } }).explain('42');
+    const found = explainerOf({ members, trace: { chosen: third, owner: first, passed } }).explain('42');
     expect([found.owner, found.goesTo]).toEqual([first, third]);
     expect(found.passedOver).toEqual([
-      { replica: first, reason: 'over its bound', detail: 'it has 5 in flight, and may have 5' },
-      { replica: second, reason: 'over its bound', detail: 'it has 7 in flight, and may have 6' },
+      {
+        replica: first,
+        reason: 'over its bound',
+        detail: 'it has 5 in flight, and may have 5',
+      },
+      {
+        replica: second,
+        reason: 'over its bound',
+        detail: 'it has 7 in flight, and may have 6',
+      },
     ]);
   });
 
@@ -126,18 +134,27 @@ describe('who is ready is passed over', () => {
   });
 
   test('as the key is spread, and it is told over whom', () => {
-    const passed = [{ replica: first, why: 'spread', inFlight: 9 }];
-    const trace = { chosen: second, passed, spread: [first, second] };
+    const passed: Passed[] = [{ replica: first, why: 'spread to another' }];
+    const trace = { chosen: second, owner: first, passed, spread: [first, second] };
     const found = explainerOf({ members, trace }).explain('42');
     expect(found.spreadOver).toEqual([first, second]);
-    expect(found.passedOver).toEqual([{ replica: first, reason: 'spread', detail: 'it has 9 in flight' }]);
+    expect(found.passedOver).toEqual([
+      {
+        replica: first,
+        reason: 'spread to another',
+        detail: 'the key is hot: its requests are spread, and another has less in flight for its weight',
+      },
+    ]);
   });
 
   test('as its share still grows', () => {
     const grows = members.map((member) =>
       member.name === first ? { ...member, weight: 2, effectiveWeight: 0.25 } : member,
     );
-    const found = explainerOf({ members: grows, trace: { chosen: second, passed: [] } }).explain('42');
+    const found = explainerOf({
+      members: grows,
+      trace: { chosen: second, owner: second, passed: [] },
+    }).explain('42');
     expect(found.passedOver).toEqual([
       { replica: first, reason: 'starting slowly', detail: 'it has 0.25 of its weight of 2' },
     ]);
@@ -235,7 +252,7 @@ test('the map of all members is built again only where they, or their weights, h
     labelOf: () => void labels++,
     ring: () => placementOf('ring', [one('a'), one('c')]),
     owners: 'ready',
-    trace: () => ({ chosen: 'a', passed: [] }),
+    trace: () => ({ chosen: 'a', owner: 'a', passed: [] }),
   });
   const steps = [
     () => {},

@@ -3,6 +3,7 @@ import { placementOf } from '../../ring/algorithms.ts';
 import type { Placement } from '../../ring/placement.ts';
 import type { Commons, Roster, Seat } from '../../runtime/roster.ts';
 import type { Instance, Runtime } from '../../runtime/runtime.ts';
+import type { Choices } from '../chooser.ts';
 import { Crew, viewsOf, type Follower, type ReplicaView } from '../crew.ts';
 import { eachAtMost } from '../each-at-most.ts';
 import { EngineWord } from '../engine-word.ts';
@@ -267,8 +268,12 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     };
   }
 
-  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
-    return this.#crew.claim(key, except);
+  claim(key: string, except?: ReadonlySet<string>, own = true): Lease | undefined {
+    return this.#crew.claim(key, except, own);
+  }
+
+  get choices(): Choices {
+    return this.#crew.choices;
   }
 
   explain(key: string, except?: ReadonlySet<string>): Explanation {

@@ -1,5 +1,5 @@
 import type { Config, TrafficLimits } from '../../config.ts';
-import type { Lease } from '../../fleet/member.ts';
+import type { Claim } from '../../fleet/member.ts';
 import type { Log } from '../../log.ts';
 import type { Explain } from '../explained.ts';
 import { latin1 } from '../http1/bytes.ts';
@@ -20,12 +20,11 @@ import { ascii, Scratch } from './scratch.ts';
 
 export type RelayConfig = Pick<
   Config,
-  'accessLog' | 'hashKey' | 'retries' | 'trustedProxies' | keyof TrafficLimits
+  'accessLog' | 'hashKey' | 'retries' | 'runtime' | 'trustedProxies' | keyof TrafficLimits
 >;
 
 export interface ContextOptions {
-  /** Picks the key's next replica that is not in `except`. */
-  readonly claim: (key: string, except?: ReadonlySet<string>) => Lease | undefined;
+  readonly claim: Claim;
   /** Undefined: no request is told why it goes where it goes. */
   readonly explain?: Explain | undefined;
   readonly config: RelayConfig;

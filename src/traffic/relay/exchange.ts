@@ -67,6 +67,8 @@ export class Exchange implements UpstreamUser {
   readonly #context: RelayContext;
   readonly #client: ClientConnection;
   readonly #key: string;
+  /** Whether the request has that key, and it was not drawn for it. */
+  readonly #keyIsOwn: boolean;
   readonly #requestId: RequestId;
   readonly #madeId: MadeId | undefined;
   /** The head as it came; read again where it has to be written again. */
@@ -145,7 +147,9 @@ export class Exchange implements UpstreamUser {
       const framing = head.framing === 'length' ? head.length : this.#decoder(head.fields.named);
       this.#body = new RequestBody(framing, isIdempotent(head.method));
     }
-    this.#key = context.keyOf(head, client.sender) ?? crypto.randomUUID();
+    const own = context.keyOf(head, client.sender);
+    this.#keyIsOwn = own !== undefined;
+    this.#key = own ?? crypto.randomUUID();
   }
 
   /** Whether the request is known to its end. */
@@ -304,7 +308,7 @@ export class Exchange implements UpstreamUser {
   #claim(): boolean {
     const { claim } = this.#context;
     if (this.#explains) this.#explained = this.#explain();
-    const lease = claim(this.#key, this.#attempts?.tried);
+    const lease = claim(this.#key, this.#attempts?.tried, this.#keyIsOwn);
     if (lease === undefined) {
       if (this.#attempts === undefined) this.#refuse(503, 'No replica is ready: ask again, or /add some');
       else this.#refuse(this.#attempts.status, 'No replica answered this request');

@@ -1,4 +1,4 @@
-import type { Lease } from '../../fleet/member.ts';
+import type { Claim } from '../../fleet/member.ts';
 import type { Log } from '../../log.ts';
 import type { Address } from '../../runtime/runtime.ts';
 import { NO_CLIENTS, type ClientCounts } from '../clients.ts';
@@ -22,8 +22,7 @@ export interface RelayOptions {
   readonly port: number;
   /** Whether other processes may listen on the same port, each for a part of its connections. */
   readonly shared: boolean;
-  /** Picks the key's next replica that is not in `except`. */
-  readonly claim: (key: string, except?: ReadonlySet<string>) => Lease | undefined;
+  readonly claim: Claim;
   /** What that comes to, for requests that ask; undefined: none is told. */
   readonly explain?: Explain | undefined;
   readonly config: RelayConfig;

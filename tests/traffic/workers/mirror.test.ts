@@ -26,6 +26,7 @@ function mirrored(): { mirror: FleetMirror; reports: StayReport[]; take(): StayR
 function copy(version: number, ...stays: string[]): RingCopy {
   return {
     version,
+    off: [],
     stays: stays.map((id, i) => ({
       id,
       name: id.split('/')[0] as string,
@@ -179,7 +180,7 @@ describe('reports', () => {
   test('that too many requests failed: of those in a row, and with one where the replica is on trial', () => {
     const { mirror, take } = mirrored();
     const [stay] = copy(1, 'a').stays as [Stay];
-    mirror.show({ version: 1, stays: [{ ...stay, onTrial: true }] });
+    mirror.show({ version: 1, stays: [{ ...stay, onTrial: true }], off: [] });
     const lease = claimed(mirror);
     const failing = (): boolean => {
       mirror.flush();
