@@ -13,6 +13,7 @@ import { readyApi } from './api/ready.ts';
 import { replicasApi } from './api/replicas.ts';
 import { ringApi } from './api/ring.ts';
 import { shadowApi } from './api/shadow.ts';
+import { weightsApi } from './api/weights.ts';
 import type { Config } from './config.ts';
 import type { Dashboard } from './dashboard/dashboard.ts';
 import { docs } from './docs/swagger.ts';
@@ -33,6 +34,7 @@ export interface AppOptions {
     | 'plan'
     | 'add'
     | 'remove'
+    | 'weigh'
     | 'owner'
     | 'claim'
     | 'choices'
@@ -69,6 +71,7 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/plan': ['POST'],
   '/add': ['POST'],
   '/rm': ['DELETE'],
+  '/weights': ['POST'],
   '/': ['GET', 'HEAD'],
   '/dashboard': ['GET', 'HEAD'],
   // No HEAD: its reply never ends.
@@ -77,7 +80,7 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/dashboard/probe': ['GET', 'HEAD'],
   '/dashboard/kill': ['POST'],
 };
-const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/dashboard/kill']);
+const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/weights', '/dashboard/kill']);
 /** Calls with a body that change nothing: open to whoever may read. */
 const QUESTIONS: ReadonlySet<string> = new Set(['/plan']);
 /** All that is below is ours, whatever it is. */
@@ -112,6 +115,7 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
     .use(mapRequestApi(fleet))
     .use(explainApi(fleet))
     .use(replicasApi(fleet))
+    .use(weightsApi(fleet))
     .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
     .use(hotApi(fleet, config))

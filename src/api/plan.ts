@@ -1,6 +1,5 @@
 import { Type, type TProperties } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
-import { WEIGHT_MAX } from '../config.ts';
 import type { Clock } from '../fleet/clock.ts';
 import { InvalidChange } from '../fleet/errors.ts';
 import { isMapOf } from '../fleet/explain.ts';
@@ -10,7 +9,7 @@ import { placementOf } from '../ring/algorithms.ts';
 import { movement } from '../ring/movement.ts';
 import { ALGORITHMS, type Algorithm, type Placement, type Site } from '../ring/placement.ts';
 import { checkedBody } from './body.ts';
-import { algorithm, bug, failure, hostname, part } from './schemas.ts';
+import { algorithm, bug, failure, hostname, part, weights } from './schemas.ts';
 import { Throttle } from './throttle.ts';
 
 /** Moves that a reply lists, the largest; some 80 bytes each. Among 100 replicas there are never more. */
@@ -105,16 +104,7 @@ const proposal = Type.Object(
         examples: [['server-1']],
       }),
     ),
-    weights: Type.Optional(
-      Type.Object(
-        {},
-        {
-          additionalProperties: Type.Integer(),
-          description: `Weights by name, of those in add and of those who stay: whole numbers from 1 to ${WEIGHT_MAX}`,
-          examples: [{ 'server-2': 2 }],
-        },
-      ),
-    ),
+    weights: Type.Optional(weights('Of those in add and of those who stay', { 'server-2': 2 })),
     hash: Type.Optional(algorithm('How keys would be placed; as they are where it is not said')),
   },
   // A misspelt "rm" would show a plan that is not the one that was meant.

@@ -1,5 +1,5 @@
-import { Type } from '@sinclair/typebox';
-import { NAME_PATTERN } from '../config.ts';
+import { Type, type TProperties } from '@sinclair/typebox';
+import { NAME_PATTERN, WEIGHT_MAX } from '../config.ts';
 import { ALGORITHMS, type Algorithm } from '../ring/placement.ts';
 
 /** Why a call was refused; `example` is a message that it comes with. */
@@ -70,8 +70,24 @@ export const hostname = (examples: string[]) =>
     examples,
   });
 
+/** Weights by name. */
+export const weights = (description: string, example: Readonly<Record<string, number>>) =>
+  Type.Object(
+    {},
+    {
+      additionalProperties: Type.Integer(),
+      description: `Weights by name, whole numbers from 1 to ${WEIGHT_MAX}: shares of the keys, as multiples of the share of weight 1. ${description}`,
+      examples: [example],
+    },
+  );
+
 /** How many join or leave, and which. Type, not Elysia's t, whose integer takes the text "3" too. */
-export const change = (which: string, n: number, hostnames: string[]) =>
+export const change = <const More extends TProperties = Record<never, never>>(
+  which: string,
+  n: number,
+  hostnames: string[],
+  more = {} as More,
+) =>
   Type.Object(
     {
       n: Type.Integer({ minimum: 1, description: `How many replicas ${which}`, examples: [n] }),
@@ -81,6 +97,7 @@ export const change = (which: string, n: number, hostnames: string[]) =>
           examples: [hostnames],
         }),
       ),
+      ...more,
     },
     // A misspelt "hostnames" must not remove whichever replica is the newest.
     { additionalProperties: false },

@@ -76,12 +76,13 @@ export class Look {
 
   #replica(view: ReplicaView, share: number): ReplicaSnapshot {
     const { recorder, now } = this.#options;
-    const { name, state, address, inFlight, restarts, sinceMs, why, startedAtMs, missed, askedAtMs } = view;
+    const { name, state, address, weight, inFlight, restarts, sinceMs, why, startedAtMs, missed, askedAtMs } =
+      view;
     return {
       name,
       state,
       address: address === undefined ? null : authority(address),
-      weight: 1,
+      weight,
       share,
       since: this.toUnix(sinceMs),
       why,

@@ -7,7 +7,14 @@ import type { Clock } from './clock.ts';
 import { descriptorsSpent } from './descriptors.ts';
 import { happening, type Journal } from './journal.ts';
 import { MemberLease, StandingLease, type Lease, type LeaseReports, type Member } from './member.ts';
+import type { Weighted } from './membership.ts';
 import { mayEject } from './outlier.ts';
+import {
+  nextStepMs,
+  SLOW_START_LARGE_STEPS_MAX,
+  SLOW_START_STEPS_MAX,
+  slowStartWeight,
+} from './slow-start.ts';
 import { nextState, type ReplicaEvent, type ReplicaState } from './state.ts';
 import { tellingOf } from './telling.ts';
 
@@ -27,6 +34,8 @@ export interface ReplicaView {
   readonly address: Address | undefined;
   /** As it was set, 1 to WEIGHT_MAX. */
   readonly weight: number;
+  /** Of that, what the map has by which requests are sent: less while it starts slowly, and 0 off the ring. */
+  readonly effectiveWeight: number;
   readonly inFlight: number;
   readonly restarts: number;
   /** When it came into its state, by the fleet's clock, and why. */
@@ -46,7 +55,7 @@ export interface ReadyReplica {
   readonly address: Address;
   /** Whether it is just back after requests failed, and the next that fails ejects it again. */
   readonly onTrial: boolean;
-  /** As the map has it; see Site. */
+  /** As the map has it, and so a part of what was set while it starts slowly; see Site. */
   readonly weight: number;
   readonly label?: string | undefined;
 }
@@ -74,6 +83,8 @@ export interface Follower {
 
 export interface CrewOptions {
   readonly balance: Balance;
+  /** How long the share of a replica grows that comes with a cold instance, in ms; 0: it has all of it at once. */
+  readonly slowStartMs: number;
   readonly clock: Clock;
   /** What is hashed in the place of a name; see Site. */
   readonly labelOf: (name: string) => string | undefined;
@@ -121,6 +132,11 @@ export class Crew {
   #buildMs = 0;
   /** Set while a swap waits for more changes. */
   #swapDue: AbortController | undefined;
+  /** Weights of the ring in force, by name. */
+  #shown: ReadonlyMap<string, number> = new Map();
+  /** Set while the next step of those that grow is waited for. */
+  #growing: AbortController | undefined;
+  #closed = false;
 
   constructor(options: CrewOptions) {
     this.#options = options;
@@ -143,7 +159,7 @@ export class Crew {
   }
 
   replicas(): ReplicaView[] {
-    return viewsOf(this.members.values());
+    return viewsOf(this.members.values(), this.#shown);
   }
 
   /** What is known of whom requests went to. */
@@ -183,7 +199,9 @@ export class Crew {
   /** See Fleet.follow. */
   follow(follower: Follower): () => void {
     this.#followers.add(follower);
-    follower.swapped(this.#ready(), this.#off());
+    // Of one that grows the weight has changed since: all are to have the same.
+    if (this.#growing !== undefined) this.#swapNow();
+    else follower.swapped(this.#ready(this.#options.clock.now()), this.#off());
     return () => this.#followers.delete(follower);
   }
 
@@ -203,6 +221,7 @@ export class Crew {
     let swap = false;
     const { clock, journal } = this.#options;
     const nowMs = clock.now();
+    for (const { member, after } of moves) if (after === 'ready') this.#warmUp(member, nowMs);
     for (const { member, before, after } of moves) {
       journal.record(member.name, happening(event, before, member), why);
       member.moved(after, nowMs, why);
@@ -211,11 +230,33 @@ export class Crew {
       const { level, message } = tellingOf(event, before);
       this.#options.log[level](fields, message);
     }
-    // Who follows would have those that were not on the ring for members still.
-    if (!swap && event === 'removed' && this.#swapDue === undefined) this.#tellFollowers(this.#ready());
-    if (!swap) return;
-    if (this.members.size <= SWAP_AT_ONCE_MEMBERS_MAX) this.#swapNow();
-    else this.#swapSoon();
+    if (swap) return this.#changed();
+    // Who follows would have one that was not on the ring for a member still.
+    if (event === 'removed' && this.#swapDue === undefined) this.#tellFollowers(nowMs);
+  }
+
+  /** Gives members other weights; gives whether any differs from what it was. */
+  weigh(weights: Iterable<Weighted>): boolean {
+    const { journal, log } = this.#options;
+    let differs = false;
+    for (const { name, weight } of weights) {
+      const member = this.members.get(name);
+      if (member === undefined || member.weight === weight) continue;
+      const fields = { replica: name, from: member.weight, to: weight };
+      member.spec = { ...member.spec, weight };
+      journal.record(name, 'weighed', `weight ${fields.from} → ${weight}`);
+      log.info(fields, 'replica has another weight');
+      differs = true;
+    }
+    if (differs) this.#changed();
+    return differs;
+  }
+
+  /** From here on nothing grows any more: there is nothing left that would wake for it. */
+  close(): void {
+    this.#closed = true;
+    this.#growing?.abort();
+    this.#growing = undefined;
   }
 
   /** Swaps the ring now, where a swap is due. */
@@ -247,19 +288,70 @@ export class Crew {
     idle.abort();
   }
 
+  /**
+   * One that comes onto the ring with a cold instance grows, if there is somebody warm who has its keys meanwhile: where all
+   * are cold, as after an engine's restart, whoever came first would have to do the work of all.
+   */
+  #warmUp(member: Member, nowMs: number): void {
+    const { slowStartMs } = this.#options;
+    if (slowStartMs === 0 || !member.isCold) return;
+    member.warmAtMs = nowMs + slowStartMs;
+    member.grows = [...this.members.values()].some(
+      ({ state, warmAtMs }) => state === 'ready' && warmAtMs <= nowMs,
+    );
+  }
+
+  #changed(): void {
+    if (this.members.size <= SWAP_AT_ONCE_MEMBERS_MAX) this.#swapNow();
+    else this.#swapSoon();
+  }
+
   #swapNow(): void {
     this.#swapDue?.abort();
     this.#swapDue = undefined;
     const { clock } = this.#options;
     const beganMs = clock.now();
-    const ready = this.#ready();
+    const ready = this.#ready(beganMs);
     this.#chooser.show(ready);
     this.#buildMs = clock.now() - beganMs;
-    this.#tellFollowers(ready);
+    this.#shown = new Map(ready.map(({ name, weight }) => [name, weight]));
+    const off = this.#off();
+    for (const follower of this.#followers) follower.swapped(ready, off);
+    this.#growOn(beganMs);
   }
 
-  #tellFollowers(ready: readonly ReadyReplica[]): void {
-    const off = this.#off();
+  /** Has the ring swapped again for as long as somebody on it grows. */
+  #growOn(nowMs: number): void {
+    let leftMs = Number.POSITIVE_INFINITY;
+    for (const { state, grows, warmAtMs } of this.members.values())
+      if (state === 'ready' && grows && warmAtMs > nowMs) leftMs = Math.min(leftMs, warmAtMs - nowMs);
+    if (leftMs === Number.POSITIVE_INFINITY) {
+      this.#growing?.abort();
+      this.#growing = undefined;
+      return;
+    }
+    if (this.#growing !== undefined || this.#closed) return;
+    const growing = new AbortController();
+    this.#growing = growing;
+    const { clock, slowStartMs } = this.#options;
+    const isLarge = this.members.size > SWAP_AT_ONCE_MEMBERS_MAX;
+    const gapMs = isLarge ? this.#swapGapMs() : 0;
+    const stepsMax = isLarge ? SLOW_START_LARGE_STEPS_MAX : SLOW_START_STEPS_MAX;
+    void clock.sleep(nextStepMs({ slowStartMs, leftMs, stepsMax, gapMs }), growing.signal).then(() => {
+      if (this.#growing !== growing) return;
+      this.#growing = undefined;
+      this.#swapNow();
+    });
+  }
+
+  #swapGapMs(): number {
+    return Math.max(SWAP_GAP_MS, SWAP_GAP_FACTOR * this.#buildMs);
+  }
+
+  #tellFollowers(nowMs: number): void {
+    // Of one that grows the weight has changed since: all are to have the same.
+    if (this.#growing !== undefined) return this.#swapNow();
+    const [ready, off] = [this.#ready(nowMs), this.#off()];
     for (const follower of this.#followers) follower.swapped(ready, off);
   }
 
@@ -267,8 +359,7 @@ export class Crew {
     if (this.#swapDue !== undefined) return;
     const due = new AbortController();
     this.#swapDue = due;
-    const gapMs = Math.max(SWAP_GAP_MS, SWAP_GAP_FACTOR * this.#buildMs);
-    void this.#options.clock.sleep(gapMs, due.signal).then(() => {
+    void this.#options.clock.sleep(this.#swapGapMs(), due.signal).then(() => {
       if (this.#swapDue === due) this.#swapNow();
     });
   }
@@ -296,25 +387,35 @@ export class Crew {
       }));
   }
 
-  #ready(): ReadyReplica[] {
+  #ready(nowMs: number): ReadyReplica[] {
     return [...this.members.values()]
       .filter((member) => member.state === 'ready')
-      .map(({ name, weight, instance, onTrial }) => ({
-        name,
-        address: instance?.address as Address,
-        onTrial,
-        weight,
-        label: this.#options.labelOf(name),
+      .map((member) => ({
+        name: member.name,
+        address: member.instance?.address as Address,
+        onTrial: member.onTrial,
+        weight: this.#weightNow(member, nowMs),
+        label: this.#options.labelOf(member.name),
       }));
+  }
+
+  #weightNow({ weight, grows, warmAtMs }: Member, nowMs: number): number {
+    if (!grows) return weight;
+    const { slowStartMs } = this.#options;
+    return slowStartWeight({ weight, sinceMs: warmAtMs - slowStartMs, nowMs, slowStartMs });
   }
 }
 
-export function viewsOf(members: Iterable<Member>): ReplicaView[] {
+const OFF_THE_RING: ReadonlyMap<string, number> = new Map();
+
+/** `shown`: weights on the ring, by name; who is not there has none. */
+export function viewsOf(members: Iterable<Member>, shown = OFF_THE_RING): ReplicaView[] {
   return [...members].map((member) => ({
     name: member.name,
     state: member.state,
     address: member.instance?.address,
     weight: member.weight,
+    effectiveWeight: shown.get(member.name) ?? 0,
     inFlight: member.inFlight,
     restarts: member.restarts,
     sinceMs: member.sinceMs,

@@ -46,8 +46,6 @@ export interface Known {
   readonly name: string;
   readonly state: ReplicaState;
   readonly weight: number;
-  /** What the map has of its weight just now, where that is known. */
-  readonly effectiveWeight?: number | undefined;
   /** Why it is in its state. */
   readonly why: string;
   readonly inFlight: number;
@@ -113,7 +111,7 @@ export class Explainer {
       preference,
       passedOver: [...before, ...others]
         .slice(0, TOLD_MAX)
-        .map((name) => passedOver(name, this.#options.member(name), spoken.get(name), ready.algorithm)),
+        .map((name) => passedOver(name, this.#options.member(name), spoken.get(name), ready)),
       spreadOver: spread,
     };
   }
@@ -149,7 +147,7 @@ function passedOver(
   replica: string,
   member: Known | undefined,
   said: Passed | undefined,
-  algorithm: Algorithm,
+  { algorithm, sites }: Placement,
 ): PassedOver {
   const because = (reason: string, detail: string): PassedOver => ({ replica, reason, detail });
   if (member === undefined) return because('gone', 'it is no member any more');
@@ -168,12 +166,10 @@ function passedOver(
       break;
   }
   if (said !== undefined) return because(said.why, detailOf(said));
-  const { weight, effectiveWeight = weight } = member;
-  if (effectiveWeight < weight)
-    return because(
-      'starting slowly',
-      `it has ${Number(effectiveWeight.toFixed(4))} of its weight of ${weight}`,
-    );
+  const { weight } = member;
+  const now = sites.find(({ name }) => name === replica)?.weight ?? weight;
+  if (now < weight)
+    return because('starting slowly', `it has ${Number(now.toFixed(4))} of its weight of ${weight}`);
   return because('another map', `the ${algorithm} map of those that are ready is another`);
 }
 

@@ -17,14 +17,22 @@ import { hasMoved, Member, type Lease, type StandingLease } from './member.ts';
 import { Marks } from './marks.ts';
 import {
   checkJoin,
+  checkJoinWeights,
   checkLeave,
+  checkWeights,
   joining,
   leaving,
   namesOf,
   planned,
+  weighed,
+  weighted,
+  weightsOf,
+  weightUnder,
   type Change,
   type Plan,
   type Proposal,
+  type Weighted,
+  type Weights,
 } from './membership.ts';
 import { Pulse } from './pulse.ts';
 import { ChangeQueue } from './queue.ts';
@@ -115,6 +123,7 @@ export class Fleet {
     this.#pulse = new Pulse({ clock, ask: () => runtime.list() });
     this.#crew = new Crew({
       balance: config,
+      slowStartMs: config.slowStartMs,
       labelOf: (name) => runtime.naming.label?.(name),
       clock,
       log,
@@ -199,7 +208,12 @@ export class Fleet {
       map: ring,
       digest: digestOf(sourceOf(ring)),
       revision: 0,
-      replicas: ring.names.map((name) => ({ name, state: 'ready' })),
+      replicas: ring.sites.map(({ name, weight }) => ({
+        name,
+        state: 'ready',
+        weight: this.#members.get(name)?.weight ?? weight,
+        effectiveWeight: weight,
+      })),
       reached: [],
       leaving: leaving.map(({ name, inFlight }) => ({ name, inFlight })),
       peers: [],
@@ -252,12 +266,32 @@ export class Fleet {
   async add(change: Change): Promise<string[]> {
     const { runtime, config } = this.#options;
     const { naming } = runtime;
+    const { maxReplicas, hash } = config;
     checkJoin(change, naming);
+    checkJoinWeights(change, { naming, hash });
     return this.#queue.run(async () => {
-      const names = joining(this.names(), change, { maxReplicas: config.maxReplicas, naming });
-      await this.#join(names, 'was added');
+      const names = joining(this.names(), change, { maxReplicas, naming });
+      const joined = weighted(names, change.weights ?? {}, naming, this.replicas());
+      await this.#join(joined, 'was added');
       await this.#crew.inForce();
       return this.names();
+    });
+  }
+
+  /**
+   * Gives members other weights; resolves with the weights of all once they are in force everywhere. Only keys that are due
+   * move: to who weighs more than before, and from who weighs less. What is healed has its new weight; on an engine that can't
+   * change what it keeps of an instance (see DockerRuntime), one that is adopted by the next Ringmaster has the weight that its
+   * instance was started with. Throws FleetError; then all are as they were.
+   */
+  async weigh(weights: Weights): Promise<Weights> {
+    const { runtime, config } = this.#options;
+    const { naming } = runtime;
+    checkWeights(weights, { naming, hash: config.hash });
+    return this.#queue.run(async () => {
+      this.#crew.weigh(weighed(this.replicas(), weights, naming));
+      await this.#crew.inForce();
+      return weightsOf(this.replicas());
     });
   }
 
@@ -300,6 +334,7 @@ export class Fleet {
     // A leave that is under way began before, and has drained by then.
     const deadlineMs = clock.now() + config.drainTimeoutMs;
     this.#closing.abort();
+    this.#crew.close();
     await this.#queue.close();
     this.#unwatch();
     const members = [...this.#members.values()];
@@ -329,6 +364,7 @@ export class Fleet {
     void this.#lookNowAndThen();
     const { maxReplicas } = config;
     const { naming, owns } = runtime;
+    const first = { n: config.replicas, hostnames: [] };
     if (members.length > 0)
       log.info(
         { replicas: this.names() },
@@ -336,13 +372,14 @@ export class Fleet {
       );
     else if (config.replicas > 0)
       await this.#join(
-        joining([], { n: config.replicas, hostnames: [] }, { maxReplicas, naming }),
+        weighted(joining([], first, { maxReplicas, naming }), {}, naming, []),
         'among the first',
       );
   }
 
   #adopt(instance: Instance): void {
-    const spec: InstanceSpec = { ...specOf(instance), committed: true };
+    const weight = weightUnder(this.#options.config.hash, instance.weight);
+    const spec: InstanceSpec = { ...specOf(instance), weight, committed: true };
     const member = new Member(spec);
     this.#members.set(spec.name, member);
     this.#nextOrder = Math.max(this.#nextOrder, spec.order + 1);
@@ -351,6 +388,7 @@ export class Fleet {
       member.moved('waiting', clock.now(), 'was found ended');
     } else {
       member.moved('ejected', clock.now(), 'was found running');
+      member.startsWarm = true;
       member.began(instance);
       // Off the ring until it answers; half of its chances are gone, so a dead one is replaced soon.
       if (runtime.owns) member.missed = config.heartbeatFailures;
@@ -366,17 +404,20 @@ export class Fleet {
     );
   }
 
-  async #join(names: readonly string[], why: string): Promise<void> {
+  async #join(joined: readonly Weighted[], why: 'was added' | 'among the first'): Promise<void> {
     const { runtime, clock, log } = this.#options;
+    const names = namesOf(joined);
     // Who takes the name of one of those takes it away from the others.
     await this.#uncommit().catch((error: unknown) => {
       throw this.#refusal(error, 'nothing was added');
     });
     const join = crypto.randomUUID();
-    const members = names.map(
-      (name, i) => new Member({ name, order: this.#nextOrder + i, join, committed: false }),
+    const members = joined.map(
+      ({ name, weight }, i) =>
+        new Member({ name, order: this.#nextOrder + i, weight, join, committed: false }),
     );
     for (const member of members) {
+      member.startsWarm = why === 'among the first';
       member.moved('starting', clock.now(), 'is being added');
       this.#joining.set(member.name, member);
       this.#knownSinceLook.add(member.name);
@@ -658,8 +699,6 @@ export class Fleet {
   }
 }
 
-function specOf({ name, order, join, committed }: InstanceSpec): InstanceSpec {
-  return { name, order, join, committed };
+function specOf({ name, order, weight, join, committed }: InstanceSpec): InstanceSpec {
+  return { name, order, weight, join, committed };
 }
-
-/** Whether what runs is not where it was, as after a cut of its network: another may answer there, in its name. */

@@ -104,7 +104,7 @@ export class StandingLease extends MemberLease {
   }
 }
 
-/** What the fleet knows of one replica. Only Fleet and Supervisor write it. */
+/** What the fleet knows of one replica. Only Fleet, Crew and Supervisor write it. */
 export class Member {
   #state: ReplicaState = 'starting';
   /** When it came into that state, by the fleet's clock, and why. */
@@ -114,6 +114,14 @@ export class Member {
   isNew = true;
   /** Whether it has another instance than when it was on the ring last. */
   isRenewed = false;
+  /** Whether the instance that it gets next is none that has to warm up: it was there before us, or is among the first. */
+  startsWarm = false;
+  /** Whether its instance has never been on the ring: it knows no key yet. */
+  isCold = true;
+  /** Whether its share grows until it is warm. */
+  grows = false;
+  /** From when on its instance is warm, by the fleet's clock. */
+  warmAtMs = Number.NEGATIVE_INFINITY;
   /** When the heartbeat was sent that is under way, or that it did not answer first of those that it owes. */
   askedAtMs: number | undefined;
   readonly leases = new Leases();
@@ -154,6 +162,7 @@ export class Member {
     return this.spec.name;
   }
 
+  /** As it was set, 1 to WEIGHT_MAX. */
   get weight(): number {
     return this.spec.weight ?? 1;
   }
@@ -167,7 +176,7 @@ export class Member {
     this.#state = to;
     this.sinceMs = nowMs;
     this.why = why;
-    if (to === 'ready') this.isNew = this.isRenewed = false;
+    if (to === 'ready') this.isNew = this.isRenewed = this.isCold = false;
   }
 
   /** The instance that is looked after; undefined when there is none, or none that lives. */
@@ -185,6 +194,9 @@ export class Member {
     this.#run = new AbortController();
     this.#instance = instance;
     this.isRenewed = !this.isNew;
+    this.isCold = !this.startsWarm;
+    this.startsWarm = this.grows = false;
+    this.warmAtMs = Number.NEGATIVE_INFINITY;
     this.askedAtMs = undefined;
     this.missed = 0;
     this.rests = 0;

@@ -177,6 +177,16 @@ export function weighted(
   return joined;
 }
 
+/** What comes of a weight that was kept: where the algorithm has none it is not said, whatever an engine still says. */
+export function weightUnder(hash: Algorithm, weight: number | undefined): number | undefined {
+  return hash === 'course' ? undefined : weight;
+}
+
+/** Weights by name, in joining order. */
+export function weightsOf(members: readonly Weighted[]): Weights {
+  return Object.fromEntries(members.map(({ name, weight }) => [name, weight]));
+}
+
 /** A member as placements know it. */
 export function siteOf({ name, weight }: Weighted, naming: Naming): Site {
   return { name, weight, label: naming.label?.(name) };

@@ -19,6 +19,7 @@ const KINDS: readonly Happening[] = [
   'draining',
   'left',
   'stayed',
+  'weighed',
 ];
 
 const CALL_DURATION = 'ringmaster_engine_call_duration_seconds';
@@ -55,7 +56,7 @@ export const fleetFamilies: readonly Family[] = [
   {
     name: 'ringmaster_membership_changes_total',
     type: 'counter',
-    help: 'What has happened to replicas: joined, ejected (may come back by itself), died, restarting, healed (with a new instance), back (with the one it had), draining, left, stayed (could not leave).',
+    help: 'What has happened to replicas: joined, ejected (may come back by itself), died, restarting, healed (with a new instance), back (with the one it had), draining, left, stayed (could not leave), weighed (given another weight).',
     samples: ({ source }) =>
       KINDS.map((kind) => ({ labels: { kind }, value: source.fleet.journal.count(kind) })),
   },

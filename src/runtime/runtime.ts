@@ -1,3 +1,4 @@
+import { WEIGHT_MAX } from '../config.ts';
 import type { Naming } from './naming.ts';
 import type { Commons } from './roster.ts';
 
@@ -86,6 +87,19 @@ export interface Address {
 export function marked(as: Mark): Pick<Instance, 'committed' | 'leaving'> {
   const leaving = as === 'leaving first' ? 'first' : as === 'leaving' ? 'other' : undefined;
   return { committed: as !== 'joining', leaving };
+}
+
+/** Digits of a whole number without a sign or a leading zero, as we write weights. */
+const WEIGHT = /^[1-9]\d{0,2}$/;
+
+/**
+ * The weight that an engine has kept as `text`, 1 to WEIGHT_MAX; 1 where it has none: so is one that was started before there
+ * were weights. Undefined where we have not written that.
+ */
+export function weightOf(text: string | undefined): number | undefined {
+  if (text === undefined) return 1;
+  const weight = WEIGHT.test(text) ? Number(text) : Number.NaN;
+  return weight <= WEIGHT_MAX ? weight : undefined;
 }
 
 /** The engine does not answer. */

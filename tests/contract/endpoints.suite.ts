@@ -258,6 +258,7 @@ export function endpointContract(
         ['DELETE', '/heartbeat', 'GET, HEAD'],
         ['GET', '/add', 'POST'],
         ['POST', '/rm', 'DELETE'],
+        ['GET', '/weights', 'POST'],
         ['PUT', '/map_request?id=1', 'GET, HEAD'],
         ['POST', '/ring', 'GET, HEAD'],
         ['POST', '/metrics', 'GET, HEAD'],
@@ -378,6 +379,95 @@ export function endpointContract(
       const { rm, ...leaving } = (await json('DELETE', '/rm?dry_run=true', { n: 2 })) as Plan;
       expect(rm).toEqual(['server-3', 'server-2']);
       expect(leaving).toEqual((await json('POST', '/plan', { rm })) as Plan);
+      expect(await names()).toEqual(['server-1', 'server-2', 'server-3']);
+    });
+
+    test(
+      'POST /add and POST /weights give weights, and only keys that are due move',
+      async () => {
+        const owners = async (): Promise<string[]> =>
+          Promise.all(
+            Array.from({ length: 300 }, async (_, id) => {
+              const { mapped_server } = (await json('GET', `/map_request?id=${id}`)) as Record<
+                string,
+                unknown
+              >;
+              return String(mapped_server);
+            }),
+          );
+        const onMap = async (): Promise<unknown> => {
+          const { replicas } = (await json('GET', '/ring')) as {
+            replicas: { name: string; weight: number }[];
+          };
+          return Object.fromEntries(replicas.map(({ name, weight }) => [name, weight]));
+        };
+        await json('POST', '/add', { n: 1, hostnames: ['extra'], weights: { extra: 3 } });
+        expect(await onMap()).toEqual({ extra: 3, 'server-1': 1, 'server-2': 1, 'server-3': 1 });
+        const before = await owners();
+        expect(before.filter((owner) => owner === 'extra').length).toBeGreaterThan(90);
+
+        const dry = (await json('POST', '/weights?dry_run=true', { weights: { 'server-1': 2 } })) as Plan;
+        expect(dry).toMatchObject({ weights: { extra: 3, 'server-1': 2, 'server-2': 1, 'server-3': 1 } });
+        expect(new Set(dry.moves.map(({ to }) => to))).toEqual(new Set(['server-1']));
+        expect(await owners()).toEqual(before);
+
+        expect(await call('POST', '/weights', { weights: { 'server-1': 2 } })).toMatchObject({
+          status: 200,
+          text: '{"message":{"weights":{"server-1":2,"server-2":1,"server-3":1,"extra":3}},"status":"successful"}',
+        });
+        const after = await owners();
+        expect(after).not.toEqual(before);
+        for (const [id, owner] of after.entries())
+          if (owner !== 'server-1') expect(owner).toBe(before[id] as string);
+
+        await json('POST', '/weights', { weights: { 'server-1': 1 } });
+        expect(await owners()).toEqual(before);
+        await json('DELETE', '/rm', { n: 1, hostnames: ['extra'] });
+      },
+      PATIENCE_MS,
+    );
+
+    test.each([
+      ['of 0', { 'server-1': 0 }, 400],
+      ['of 101', { 'server-1': 101 }, 400],
+      ['of 1.5', { 'server-1': 1.5 }, 400],
+      ['as a text', { 'server-1': '3' }, 400],
+      ['of null', { 'server-1': null }, 400],
+      ['of one name twice but for case', { 'server-1': 2, 'SERVER-1': 2 }, 400],
+      ['of no possible name', { '-': 2 }, 400],
+      ['of nobody', {}, 400],
+      ['as a list', [2], 400],
+      ['as a number', 2, 400],
+      ['of one who is no member', { 'server-1': 2, nobody: 2 }, 404],
+    ] as const)('weights %s are refused, and nothing is changed', async (_, weights, status) => {
+      const before = await json('GET', '/ring');
+      expectFailure(await call('POST', '/weights', { weights }), status);
+      expectFailure(await call('POST', '/weights?dry_run=true', { weights }), status);
+      expect(await json('GET', '/ring')).toEqual(before);
+    });
+
+    test('weights of who joins are refused where they can not be, and nobody joins', async () => {
+      for (const weights of [
+        { b: 0 },
+        { b: 101 },
+        { b: 1.5 },
+        { b: '3' },
+        { a: 2 },
+        { b: 2, B: 2 },
+        [2],
+        'b',
+        null,
+      ])
+        expectFailure(await call('POST', '/add', { n: 1, hostnames: generated('b'), weights }), 400);
+      expectFailure(await call('DELETE', '/rm', { n: 1, weights: { 'server-1': 2 } }), 400);
+      expectFailure(await call('POST', '/weights', { weights: { 'server-1': 2 }, n: 1 }), 400);
+      expectFailure(await call('POST', '/weights', ''), 400);
+      expectFailure(
+        await call('POST', '/weights', '{"weights":{"a":2}}', { 'content-type': 'text/plain' }),
+        415,
+      );
+      const page = { ...JSON_BODY, origin: 'http://evil.example' };
+      expectFailure(await call('POST', '/weights', { weights: { 'server-1': 2 } }, page), 403);
       expect(await names()).toEqual(['server-1', 'server-2', 'server-3']);
     });
 
@@ -532,6 +622,7 @@ export function endpointContract(
         '/explain',
         '/heartbeat',
         '/home',
+        '/hot',
         '/map_request',
         '/metrics',
         '/plan',
@@ -539,6 +630,8 @@ export function endpointContract(
         '/rep',
         '/ring',
         '/rm',
+        '/shadow',
+        '/weights',
       ]);
     });
   });

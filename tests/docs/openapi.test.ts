@@ -47,6 +47,7 @@ const app = createApp({
     ring: Ring.of([]),
     add: () => Promise.resolve([]),
     remove: () => Promise.resolve([]),
+    weigh: () => Promise.resolve({}),
     claim: () => undefined,
     choices: new Built().fleet.choices,
     owner: () => undefined,
@@ -101,6 +102,7 @@ describe('the description of the API', () => {
       'GET /shadow',
       'POST /add',
       'POST /plan',
+      'POST /weights',
     ]);
   });
 
@@ -118,18 +120,21 @@ describe('the description of the API', () => {
     'POST /plan': ['200', '400', '404', '409', '413', '415', '500', '503'],
     'POST /add': ['200', '400', '401', '403', '409', '413', '415', '500', '503'],
     'DELETE /rm': ['200', '400', '401', '403', '404', '413', '415', '500', '503'],
+    'POST /weights': ['200', '400', '401', '403', '404', '413', '415', '500', '503'],
   };
 
   const fields: Record<string, string[]> = {
     'POST /plan': ['add', 'rm', 'weights', 'hash'],
-    'POST /add': ['n', 'hostnames'],
+    'POST /add': ['n', 'hostnames', 'weights'],
     'DELETE /rm': ['n', 'hostnames'],
+    'POST /weights': ['weights'],
   };
 
   test('of a change says both what it answers and what a dry run does', () => {
     for (const [name, own] of [
       ['POST /add', 'add'],
       ['DELETE /rm', 'rm'],
+      ['POST /weights', 'weights'],
     ] as const) {
       const { parameters, responses } = Object.fromEntries(operations)[name] as Operation;
       expect(parameters).toMatchObject([{ name: 'dry_run', in: 'query', required: false }]);

@@ -5,7 +5,7 @@ import { Explainer, TOLD_MAX, type Known } from '../../src/fleet/explain.ts';
 import type { ReplicaState } from '../../src/fleet/state.ts';
 import { placementOf } from '../../src/ring/algorithms.ts';
 import { Circle } from '../../src/ring/circle.ts';
-import { ALGORITHMS, type Algorithm } from '../../src/ring/placement.ts';
+import { ALGORITHMS, type Algorithm, type Placement } from '../../src/ring/placement.ts';
 
 const SEED = 20261207;
 
@@ -14,6 +14,8 @@ interface World {
   readonly hash?: Algorithm;
   readonly owners?: 'ready' | 'members';
   readonly trace?: Trace;
+  /** Of those that are ready, where it is not what follows from the members. */
+  readonly ring?: Placement;
 }
 
 const one = (name: string, state: ReplicaState = 'ready', more: Partial<Known> = {}): Known => ({
@@ -26,11 +28,13 @@ const one = (name: string, state: ReplicaState = 'ready', more: Partial<Known> =
 });
 
 /** An explainer of these members; who asks before is passed over, as a chooser has it. */
-function explainerOf({ members, hash = 'ring', owners = 'ready', trace }: World): Explainer {
-  const ring = placementOf(
-    hash,
-    members.filter(({ state }) => state === 'ready'),
-  );
+function explainerOf({ members, hash = 'ring', owners = 'ready', trace, ring: shown }: World): Explainer {
+  const ring =
+    shown ??
+    placementOf(
+      hash,
+      members.filter(({ state }) => state === 'ready'),
+    );
   return new Explainer({
     hash,
     members: () => members,
@@ -148,11 +152,11 @@ describe('who is ready is passed over', () => {
   });
 
   test('as its share still grows', () => {
-    const grows = members.map((member) =>
-      member.name === first ? { ...member, weight: 2, effectiveWeight: 0.25 } : member,
-    );
+    const grows = members.map((member) => (member.name === first ? { ...member, weight: 2 } : member));
+    const sites = grows.map(({ name, weight }) => ({ name, weight: name === first ? 0.25 : weight }));
     const found = explainerOf({
       members: grows,
+      ring: placementOf('ring', sites),
       trace: { chosen: second, owner: second, passed: [] },
     }).explain('42');
     expect(found.passedOver).toEqual([

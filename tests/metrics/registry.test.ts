@@ -83,6 +83,7 @@ describe('each metric', () => {
         'kind=draining 0',
         'kind=left 0',
         'kind=stayed 0',
+        'kind=weighed 0',
       ],
     ],
     ['ringmaster_ring_revision', ['0']],

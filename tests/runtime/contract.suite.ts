@@ -61,8 +61,25 @@ export function runtimeContract(
         const { address, id } = instance;
         // The list may say it less exactly.
         const startedAtMs = instance.startedAtMs === undefined ? undefined : (expect.any(Number) as number);
-        expect(await runtime.list()).toEqual([{ ...spec('a'), state: 'running', address, id, startedAtMs }]);
+        // Weight 1 may be said, or not.
+        const listed = (await runtime.list()).map(({ weight = 1, ...one }) => ({ ...one, weight }));
+        expect(listed).toEqual([{ ...spec('a'), weight: 1, state: 'running', address, id, startedAtMs }]);
         await eventually(() => answers(instance));
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'a weight is listed as it was specified last, whatever mark its replica has',
+      async () => {
+        await runtime.start(spec('a', { weight: 100, committed: false }), NEVER);
+        await runtime.start(spec('r1', { weight: 3 }), NEVER);
+        expect(await named('a')).toMatchObject([{ weight: 100, committed: false }]);
+        await runtime.mark(['a'], 'member');
+        expect(await named('a')).toMatchObject([{ weight: 100, committed: true }]);
+        await runtime.start(spec('r1', { weight: 2 }), NEVER);
+        await runtime.mark(['r1'], 'leaving first');
+        expect(await named('r1')).toMatchObject([{ weight: 2, leaving: 'first' }]);
       },
       PATIENCE_MS,
     );

@@ -4,11 +4,12 @@ import Docker, {
   type ContainerInspectInfo,
 } from 'dockerode';
 import type { Log } from '../../log.ts';
-import { startedNaming } from '../naming.ts';
+import { networkNaming, type Naming } from '../naming.ts';
 import {
   marked,
   NameInUse,
   StartFailed,
+  weightOf,
   type Address,
   type Instance,
   type InstanceSpec,
@@ -50,12 +51,15 @@ interface Found {
   readonly instance: Instance;
 }
 
-/** Replicas as containers. The engine is the database: labels and names say what is ours, nothing is kept elsewhere. */
+/**
+ * Replicas as containers. The engine is the database: labels and names say what is ours, nothing is kept elsewhere. Labels of
+ * a container can't be changed: of a weight that is changed while it runs the engine knows from its next start on.
+ */
 export class DockerRuntime implements Runtime {
   readonly kind = 'docker';
   readonly durable = true;
   readonly owns = true;
-  readonly naming = startedNaming;
+  readonly naming: Naming;
   readonly #docker: Docker;
   readonly #source: TemplateSource;
   readonly #vantage: Vantage;
@@ -64,6 +68,7 @@ export class DockerRuntime implements Runtime {
   readonly #network: ReplicaNetwork | undefined;
 
   private constructor(docker: Docker, source: TemplateSource, vantage: Vantage, log: Log) {
+    this.naming = networkNaming(source.replicaPort);
     this.#docker = docker;
     this.#source = source;
     this.#vantage = vantage;
@@ -211,10 +216,11 @@ export class DockerRuntime implements Runtime {
     const name = info.Labels[LABEL.name] ?? '';
     const order = Number(info.Labels[LABEL.order]);
     const join = info.Labels[LABEL.join] ?? '';
+    const weight = weightOf(info.Labels[LABEL.weight]);
     const container = containerNames(cluster, name).find((own) => info.Names.includes(`/${own}`));
     const mark = container === undefined ? undefined : markOf(cluster, name, container);
-    if (container === undefined || mark === undefined || name === '' || !Number.isSafeInteger(order))
-      return [];
+    if (container === undefined || mark === undefined || name === '') return [];
+    if (!Number.isSafeInteger(order) || weight === undefined) return [];
     const state = info.State === 'running' ? 'running' : info.State === 'paused' ? 'paused' : 'ended';
     const published = info.Ports.find((port) => port.PrivatePort === replicaPort)?.PublicPort;
     const ip = info.NetworkSettings.Networks[network]?.IPAddress;
@@ -224,6 +230,7 @@ export class DockerRuntime implements Runtime {
     const instance: Instance = {
       name,
       order,
+      weight,
       join,
       ...marked(mark),
       id: info.Id,

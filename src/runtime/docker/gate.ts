@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerInspectInfo } from 'dockerode';
-import type { Mark } from '../runtime.ts';
+import { weightOf, type Mark } from '../runtime.ts';
 import { eventFilters } from './events.ts';
 import {
   containerNames,
@@ -138,11 +138,15 @@ function decideCreate(query: Query, body: unknown, source: TemplateSource): Verd
   const labels = at(body, 'Labels');
   const [name, join] = [at(labels, LABEL.name), at(labels, LABEL.join)];
   const order = Number(at(labels, LABEL.order));
+  const weightText = at(labels, LABEL.weight);
+  const weight =
+    weightText === undefined || typeof weightText === 'string' ? weightOf(weightText) : undefined;
   const known = typeof name === 'string' && REPLICA.test(name) && typeof join === 'string';
   if (!known || !Number.isSafeInteger(order)) return { refuse: 'a container whose labels name no replica' };
+  if (weight === undefined) return { refuse: 'a container whose labels say no possible weight' };
   const container = createdNames(source.cluster, name).find((own) => own === at(body, 'name'));
   // Whether it is committed shows in its name alone.
-  const template = createTemplate(source, { name, join, order, committed: true }, container);
+  const template = createTemplate(source, { name, join, order, weight, committed: true }, container);
   if (isDeepStrictEqual(body, template) && isDeepStrictEqual(query, { name: template.name }))
     return { call: { method: 'POST', path: pathOf('/containers/create', query), body: template } };
   const differing = Object.entries(template).filter(

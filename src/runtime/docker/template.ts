@@ -8,6 +8,7 @@ export const LABEL = {
   name: 'ringmaster.name',
   order: 'ringmaster.order',
   join: 'ringmaster.join',
+  weight: 'ringmaster.weight',
 } as const;
 
 /** Docker gives this user to no one, and the base image calls it bun; a replica never runs as root. */
@@ -99,6 +100,14 @@ export function containerNames(cluster: string, name: string): string[] {
 }
 
 /**
+ * What keeps the weight at the engine. Weight 1 has no label, so that what has no other weight is made as it was before there
+ * were weights, and one who knows of none takes it for its own.
+ */
+export function weightLabel({ weight = 1 }: Pick<InstanceSpec, 'weight'>): { [label: string]: string } {
+  return weight === 1 ? {} : { [LABEL.weight]: String(weight) };
+}
+
+/**
  * The one way a replica's container is made. From the API comes a checked name and nothing else; the rest is
  * configuration. No capabilities, no new privileges, a read-only root, no socket, bounded in everything it can use.
  */
@@ -121,6 +130,7 @@ export function createTemplate(
       [LABEL.name]: spec.name,
       [LABEL.order]: String(spec.order),
       [LABEL.join]: spec.join,
+      ...weightLabel(spec),
     },
     // Heartbeats are Ringmaster's own; the image's check would only start a process every few seconds.
     Healthcheck: { Test: ['NONE'] },

@@ -330,6 +330,7 @@ describe('a create', () => {
     const specs = fc.record({
       name: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/),
       order: fc.maxSafeInteger(),
+      weight: fc.option(fc.integer({ min: 1, max: 100 }), { nil: undefined }),
       join: fc.string(),
       committed: fc.boolean(),
     });
@@ -344,6 +345,27 @@ describe('a create', () => {
       { seed: SEED },
     );
   });
+
+  test('of a weight is the template of that weight, and 1 is not said', () => {
+    const { Labels: plain } = createTemplate(source, spec);
+    expect(createTemplate(source, { ...spec, weight: 1 }).Labels).toEqual(plain ?? {});
+    for (const weight of [2, 9, 10, 99, 100]) {
+      const template = createTemplate(source, { ...spec, weight });
+      expect(template.Labels).toEqual({ ...plain, 'ringmaster.weight': String(weight) });
+      expect(verdict(CREATE, template)).toEqual({
+        call: { method: 'POST', path: CREATE.slice('POST '.length), body: template },
+      });
+    }
+  });
+
+  test.each([0, 1, -1, 101, 1000, 1.5, '1', '0', '101', '02', '2 ', '1.5', '1e1', '+2', '', 'x', null, 3])(
+    'of the weight %p in its label is refused',
+    (weight) => {
+      const template = createTemplate(source, spec);
+      const body = { ...template, Labels: { ...template.Labels, 'ringmaster.weight': weight } };
+      expect(verdict(CREATE, body)).toEqual(refused);
+    },
+  );
 
   test('under the name of one that leaves is refused', () => {
     for (const name of ['ring.leaving1-a', 'ring.leaving-a'])

@@ -85,7 +85,7 @@ describe('a claim', () => {
     const off = rig.fleet.replicas().find(({ state }) => state === 'ejected')?.name ?? '';
     await rig.remove(1, off);
     await same();
-    expect(keys.map((key) => mirror.explain(key).preference).flat()).not.toContain(off);
+    expect(keys.flatMap((key) => mirror.explain(key).preference)).not.toContain(off);
   });
 
   test('is of nobody before there is a ring, and where the ring is empty', () => {
