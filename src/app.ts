@@ -77,7 +77,6 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   // No HEAD: its reply never ends.
   '/dashboard/stream': ['GET'],
   '/dashboard/ring': ['GET', 'HEAD'],
-  '/dashboard/probe': ['GET', 'HEAD'],
   '/dashboard/kill': ['POST'],
 };
 const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/weights', '/dashboard/kill']);
