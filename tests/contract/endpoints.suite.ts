@@ -187,6 +187,30 @@ export function endpointContract(
       }
     });
 
+    test('a request that carries x-ringmaster-explain: 1 is told the same in its reply', async () => {
+      for (let id = 0; id < 10; id++) {
+        const told = (await json('GET', `/explain?id=${id}`)) as Record<string, unknown>;
+        const reply = await fetch(`${subject.url}/home?id=${id}`, {
+          headers: { 'x-ringmaster-explain': '1' },
+        });
+        await reply.text();
+        expect(reply.headers.get('x-served-by')).toBe(told['goes_to'] as string);
+        const said = ['key-hash', 'position', 'owner', 'preference', 'passed-over'].map((one) =>
+          reply.headers.get(`x-ringmaster-${one}`),
+        );
+        const order = (told['preference'] as string[]).join(', ');
+        expect(said).toEqual([
+          told['hash'] as string,
+          String(told['position']),
+          told['owner'] as string,
+          order,
+          '',
+        ]);
+      }
+      const plain = await call('GET', '/home?id=1');
+      expect([...plain.headers.keys()].filter((name) => name.startsWith('x-ringmaster'))).toEqual([]);
+    });
+
     test.each(['', '?id=', '?id=042', '?id=1&id=2', '?id=1&key=1', '?key=', '?key=a&key=b', '?Key=a'])(
       'GET /explain%s is refused',
       async (query) => {

@@ -70,6 +70,29 @@ describe('several Ringmasters', () => {
     await rig.settle();
   });
 
+  test('explain alike whose a key is, and each by what it sees who gets its requests', async () => {
+    const rig = await opened();
+    const [first, ...others] = rig.running.map(({ fleet }) => fleet);
+    const keys = Array.from({ length: 100 }, (_, i) => String(i));
+    for (const key of keys) {
+      const { home, owner, goesTo, passedOver } = first!.explain(key);
+      expect([home, owner, goesTo, passedOver]).toEqual([owner, first!.owner(key), owner, []]);
+    }
+    const lost = first!.owner('42') as string;
+    const lease = first!.claim('42');
+    lease?.unreachable();
+    lease?.release();
+    const here = first!.explain('42');
+    expect([here.home, here.owner]).toEqual([lost, lost]);
+    expect(here.goesTo).toBe(here.preference[1] as string);
+    expect(here.passedOver.map(({ replica, reason }) => [replica, reason])).toEqual([[lost, 'ejected']]);
+    for (const other of others) {
+      const there = other.explain('42');
+      expect([there.owner, there.goesTo, there.passedOver]).toEqual([lost, lost, []]);
+    }
+    await rig.settle();
+  });
+
   test.each([0, 1, 5, 40])(
     'that add the same name at once, with %i ms from one to the engine: one does, the others are told that it is taken',
     async (latencyMs) => {
