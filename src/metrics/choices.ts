@@ -12,8 +12,7 @@ export const choiceFamilies: readonly Family[] = [
     name: 'ringmaster_hot_key_share_ratio',
     type: 'gauge',
     help: 'The part of all requests lately that had the key asked for most: certainly so many, 0 to 1.',
-    samples: ({ source }) => {
-      const { requests, keys } = source.fleet.choices.hot();
+    samples: ({ hot: { requests, keys } }) => {
       const most = keys.reduce((largest, { count, error }) => Math.max(largest, count - error), 0);
       return [{ value: requests > 0 ? Math.min(1, most / requests) : 0 }];
     },
@@ -22,7 +21,7 @@ export const choiceFamilies: readonly Family[] = [
     'gauge',
     'ringmaster_hot_keys_spread',
     'Keys that are hot, and spread over several replicas, in any process.',
-    ({ source }) => source.fleet.choices.hot().keys.filter(({ over }) => over.length > 0).length,
+    ({ hot }) => hot.keys.filter(({ over }) => over.length > 0).length,
   ),
   {
     name: 'ringmaster_shadow_requests_total',

@@ -235,6 +235,39 @@ export function endpointContract(
       expect([...hits.keys()].sort()).toEqual(['server-1', 'server-2', 'server-3']);
     });
 
+    test('GET /hot tells which keys are asked for most, and whose they are', async () => {
+      const sent = 40;
+      for (let i = 0; i < sent; i++) await call('GET', '/home?id=4711');
+      const { mapped_server: owner } = (await json('GET', '/map_request?id=4711')) as {
+        mapped_server: string;
+      };
+      const hot = (await json('GET', '/hot')) as {
+        requests: number;
+        keys: { key: string | null; hash: string; share: number; error: number; replica: string }[];
+        replicas: { name: string; share: number; home_share: number }[];
+      };
+      expect(hot).toMatchObject({ at_home: 1, half_life_ms: 60_000, spread: { over: 1, from_share: 0.1 } });
+      expect(hot.requests).toBeGreaterThan(sent / 2);
+      expect(hot.keys.find(({ key }) => key === '4711')).toEqual({
+        key: '4711',
+        hash: expect.stringMatching(/^[0-9a-f]{8}$/),
+        share: expect.any(Number),
+        error: 0,
+        replica: owner,
+      });
+      expect(hot.replicas.map(({ name }) => name)).toEqual(['server-1', 'server-2', 'server-3']);
+      for (const which of ['share', 'home_share'] as const)
+        expect(hot.replicas.reduce((sum, each) => sum + each[which], 0)).toBeCloseTo(1, 4);
+    });
+
+    test('GET /shadow says what to do where no second algorithm is watched', async () => {
+      expectFailure(
+        await call('GET', '/shadow'),
+        404,
+        '<Error> No second algorithm is watched: set SHADOW_HASH to another of ring, maglev, rendezvous, course, nginx, ketama than HASH, and start again',
+      );
+    });
+
     test('GET /home without an id spreads over the replicas', async () => {
       const served = new Set<string | null>();
       for (let i = 0; i < 60; i++) served.add((await call('GET', '/home')).headers.get('x-served-by'));
@@ -285,6 +318,8 @@ export function endpointContract(
         ['GET', '/weights', 'POST'],
         ['PUT', '/map_request?id=1', 'GET, HEAD'],
         ['POST', '/ring', 'GET, HEAD'],
+        ['POST', '/hot', 'GET, HEAD'],
+        ['DELETE', '/shadow', 'GET, HEAD'],
         ['POST', '/metrics', 'GET, HEAD'],
         ['GET', '/plan', 'POST'],
         ['POST', '/ready', 'GET, HEAD'],

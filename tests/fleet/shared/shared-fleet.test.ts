@@ -41,6 +41,23 @@ describe('several Ringmasters', () => {
     await rig.settle();
   });
 
+  test('each keep what they send within its bound, count what is hot, and compare a second algorithm', async () => {
+    const rig = await opened(2, { loadFactor: 1.25, shadowHash: 'maglev' });
+    for (const { fleet } of rig.running) {
+      const leases = Array.from({ length: 24 }, () => fleet.claim('key'));
+      const counts = fleet.replicas().map(({ inFlight }) => inFlight);
+      // ceil(1.25 * 24 / 3) = 10.
+      expect(Math.max(...counts)).toBe(10);
+      expect(counts.reduce((sum, count) => sum + count)).toBe(24);
+      expect(fleet.choices.hot().keys.map(({ key, known }) => [key, known?.owner])).toEqual([
+        ['key', fleet.owner('key') as string],
+      ]);
+      expect(fleet.choices.shadow()?.requests).toBe(24);
+      for (const lease of leases) lease?.release();
+    }
+    await rig.settle();
+  });
+
   test('have the same map when a removal is answered, and the replica is gone', async () => {
     const rig = await opened();
     await rig.remove(1, 2, 'server-1');

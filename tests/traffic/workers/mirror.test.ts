@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
+import { PLAIN_BALANCE } from '../../../src/fleet/chooser.ts';
 import type { Lease } from '../../../src/fleet/member.ts';
 import { FAILURES_IN_A_ROW } from '../../../src/fleet/outlier.ts';
 import type { Failure, StayReport } from '../../../src/traffic/workers/messages.ts';
@@ -106,6 +107,63 @@ describe('a claim', () => {
       [...'0123456789'].find((key) => mirror.claim(key)?.replica === 'a'),
     );
     expect([before.address.port, after.address.port]).toEqual([1, 2]);
+  });
+});
+
+describe('a claim with a load factor', () => {
+  const bounded = (): FleetMirror => new FleetMirror(() => {}, { ...PLAIN_BALANCE, loadFactor: 1.5 });
+
+  test('is of whoever has room, by what is in flight here', () => {
+    const mirror = bounded();
+    mirror.show(copy(1, 'a', 'b', 'c'));
+    const leases = Array.from({ length: 12 }, () => claimed(mirror));
+    const counts = ['a', 'b', 'c'].map((name) => leases.filter(({ replica }) => replica === name).length);
+    // ceil(1.5 * 12 / 3) = 6.
+    expect(Math.max(...counts)).toBe(6);
+    const owner = leases[0]?.replica;
+    for (const lease of leases) if (lease.replica !== owner) lease.release();
+    for (const lease of leases) lease.release();
+    for (const lease of leases) lease.release();
+    expect([claimed(mirror).replica, claimed(mirror).replica]).toEqual([owner, expect.any(String)]);
+  });
+
+  test('does not count what is left of a stay that is over', () => {
+    const mirror = bounded();
+    mirror.show(copy(1, 'a/1', 'b'));
+    const key = [...'0123456789'].find((one) => claimed(mirror, one).replica === 'a') ?? '';
+    for (let i = 0; i < 20; i++) claimed(mirror, key);
+    mirror.show(copy(2, 'b'));
+    mirror.show(copy(3, 'b', 'a/3'));
+    expect(claimed(mirror, key).replica).toBe('a');
+  });
+});
+
+describe('what was chosen', () => {
+  test('counts the first claim of each request, and not what follows from it', () => {
+    const mirror = new FleetMirror(() => {}, { ...PLAIN_BALANCE, shadowHash: 'maglev' });
+    mirror.show(copy(1, 'a', 'b', 'c'));
+    for (let i = 0; i < 10; i++) {
+      const { replica } = claimed(mirror, 'hot');
+      mirror.claim('hot', new Set([replica]));
+      mirror.claim('hot', new Set());
+      mirror.claim(`drawn-${i}`, undefined, false);
+    }
+    const { hot, shadow, away } = mirror.choices();
+    expect(hot.requests).toBeCloseTo(30, 1);
+    expect(hot.keys.map(({ key, count }) => [key, Math.round(count)])).toEqual([['hot', 20]]);
+    expect([shadow?.requests, away]).toEqual([20, 0]);
+    // What was told is not told again; what is hot is, as it is a state.
+    expect(mirror.choices().shadow?.requests).toBe(0);
+    expect(mirror.choices().hot.keys).toHaveLength(1);
+  });
+
+  test('goes through a channel as it is', () => {
+    const mirror = new FleetMirror(() => {}, { ...PLAIN_BALANCE, shadowHash: 'maglev', hotKeySpread: 2 });
+    mirror.show(copy(1, 'a', 'b', 'c'));
+    for (let i = 0; i < 2000; i++) claimed(mirror, 'hot').release();
+    const report = mirror.choices();
+    expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+    expect(report.hot.keys[0]?.over).toHaveLength(2);
   });
 });
 
