@@ -35,7 +35,7 @@ export interface HeavyHitterSummary {
  * takes over the one with the smallest count, and that count as its error.
  *
  * With m counters and n counted in all, an error is n/m at most, and every key that came more often than n/m has a
- * counter (Theorems 2 and 3 there).
+ * counter.
  *
  * The paper keeps counters in a list of buckets of equal count, which makes one more an O(1); but after {@link scale}
  * counts are no whole numbers, and a bucket would hold one counter each. Here a heap finds the smallest, and is put in
@@ -137,7 +137,7 @@ export class HeavyHitters {
 
   /**
    * Counts what another counted, too, as if all had come here (Agarwal, Cormode, Huang, Phillips, Wei and Yi, "Mergeable
-   * Summaries", PODS 2012, §3): a key that one of both has no counter for may have come there as often as the smallest
+   * Summaries", PODS 2012): a key that one of both has no counter for may have come there as often as the smallest
    * count says. Of all keys those with the largest counts keep a counter. Errors add up and stay below n/m of what was
    * counted by both. O(m log m).
    *
