@@ -230,7 +230,7 @@ export class DockerRuntime implements Runtime {
     const instance: Instance = {
       name,
       order,
-      weight,
+      ...(weight === 1 ? {} : { weight }),
       join,
       ...marked(mark),
       id: info.Id,

@@ -191,7 +191,7 @@ export class SwarmRuntime implements Runtime {
       return {
         name,
         order,
-        weight: seat === undefined ? weight : (seat.weight ?? 1),
+        weight: seat === undefined ? weight : seat.weight,
         join,
         ...marked(seat?.mark ?? 'joining'),
         id: task?.ID ?? service.ID,
