@@ -3,6 +3,7 @@ import { Elysia } from 'elysia';
 import { Unavailable } from '../fleet/errors.ts';
 import { TOLD_MAX, type Explanation } from '../fleet/explain.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { hashText } from '../traffic/explained.ts';
 import { Refusal } from './errors.ts';
 import { algorithm, bug, failure } from './schemas.ts';
 
@@ -95,11 +96,6 @@ const explanation = Type.Object(
   },
   { description: 'What becomes of the key, at this moment', additionalProperties: false },
 );
-
-/** The hash as the API writes it: 8 hexadecimal digits. */
-export function hashText(hash: number): string {
-  return hash.toString(16).padStart(8, '0');
-}
 
 function told({ key, id }: Asked, owner: string, found: Explanation) {
   const { hash, algorithm, position, positions, point, home, goesTo, preference, passedOver } = found;

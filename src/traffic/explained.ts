@@ -20,6 +20,11 @@ const FIELDS = {
 /** Names of the fields that tell it, in lower case. */
 export const EXPLAINED: readonly string[] = Object.values(FIELDS);
 
+/** The hash of a key as it is told: 8 hexadecimal digits. */
+export function hashText(hash: number): string {
+  return hash.toString(16).padStart(8, '0');
+}
+
 /**
  * What becomes of a key as fields of a reply, in their order: its hash as 8 hexadecimal digits; where that falls; who owns
  * it, empty where nobody does; who stands in for whom; and who was passed over, each with its reason as one token, empty
@@ -29,7 +34,7 @@ export function explainedFields(found: Explanation): readonly (readonly [name: s
   const { hash, position, owner, preference, passedOver } = found;
   const passed = passedOver.slice(0, LISTED_MAX);
   return [
-    [FIELDS.hash, hash.toString(16).padStart(8, '0')],
+    [FIELDS.hash, hashText(hash)],
     [FIELDS.position, String(position)],
     [FIELDS.owner, owner ?? ''],
     [FIELDS.preference, preference.slice(0, LISTED_MAX).join(', ')],
