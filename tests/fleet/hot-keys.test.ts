@@ -194,7 +194,10 @@ describe('a key that is hot', () => {
 });
 
 describe('what several processes were asked', () => {
-  const asked = fc.array(fc.tuple(fc.nat(120), fc.integer({ min: 1, max: 40 })), { maxLength: 150 });
+  const asked = fc.array(fc.tuple(fc.nat(200), fc.integer({ min: 1, max: 40 })), {
+    maxLength: 300,
+    size: 'max',
+  });
 
   test('is told as one: no key came more often than it says, nor less often than is certain', () => {
     fc.assert(
@@ -217,6 +220,9 @@ describe('what several processes were asked', () => {
           const { count, error } = told.get(key) ?? { count: merged.floor, error: merged.floor };
           expect(count).toBeGreaterThanOrEqual(times);
           expect(count - error).toBeLessThanOrEqual(times);
+          // It errs by what those may have had who do not tell of it, and by no more.
+          const silent = reports.filter(({ keys }) => keys.every((one) => one.key !== key));
+          expect(error).toBe(silent.reduce((sum, { floor }) => sum + floor, 0));
         }
       }),
       { seed: SEED, numRuns: 60 },

@@ -123,7 +123,8 @@ describe('with two workers', () => {
       };
       await ask(`${traffic}/x?id=7`, onTraffic);
       await ask(`${url}/x?id=7`, onControl);
-      await ask(`${traffic}/x`, without);
+      await ask(`${traffic}/x`, without / 2);
+      await ask(`${url}/x`, without / 2);
       interface Shadow {
         readonly requests: number;
         readonly agreement: number;
