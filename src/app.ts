@@ -1,5 +1,6 @@
 import { Elysia } from 'elysia';
 import { failureReply, isUnexpected, Refusal, type Thrown } from './api/errors.ts';
+import { explainApi } from './api/explain.ts';
 import { forwardAll } from './api/forward.ts';
 import { checkChange, checkJson, limitBody } from './api/guard.ts';
 import { heartbeatApi } from './api/heartbeat.ts';
@@ -37,6 +38,7 @@ export interface AppOptions {
     | 'owner'
     | 'claim'
     | 'choices'
+    | 'explain'
     | 'standing'
     | 'ring'
     | 'pulse'
@@ -53,13 +55,14 @@ export interface AppOptions {
 export type App = (request: Request, peer: () => string) => Response | Promise<Response>;
 
 /** A GET of what is our own to read, under a valid host: nothing about it is to be checked, whoever asks. */
-const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|ready|map_request|rep)(?:\?|$)/;
+const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|ready|map_request|explain|rep)(?:\?|$)/;
 
 /** Our own paths and the methods they have; HEAD goes with GET (RFC 9110, section 9.3.2). */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/heartbeat': ['GET', 'HEAD'],
   '/ready': ['GET', 'HEAD'],
   '/map_request': ['GET', 'HEAD'],
+  '/explain': ['GET', 'HEAD'],
   '/rep': ['GET', 'HEAD'],
   '/ring': ['GET', 'HEAD'],
   '/hot': ['GET', 'HEAD'],
@@ -74,7 +77,6 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   // No HEAD: its reply never ends.
   '/dashboard/stream': ['GET'],
   '/dashboard/ring': ['GET', 'HEAD'],
-  '/dashboard/probe': ['GET', 'HEAD'],
   '/dashboard/kill': ['POST'],
 };
 const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/weights', '/dashboard/kill']);
@@ -89,6 +91,7 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
   const peerOf = (request: Request): string => peers.get(request) ?? '';
   const forwarder = new Forwarder({
     claim: (key, except, own) => fleet.claim(key, except, own),
+    explain: (key, except) => fleet.explain(key, except),
     send,
     config,
     tally: source.tallies.control,
@@ -109,6 +112,7 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
     .use(heartbeatApi)
     .use(readyApi(fleet))
     .use(mapRequestApi(fleet))
+    .use(explainApi(fleet))
     .use(replicasApi(fleet))
     .use(weightsApi(fleet))
     .use(planApi(fleet, systemClock))

@@ -1,5 +1,6 @@
 import { Type, type TProperties } from '@sinclair/typebox';
 import { NAME_PATTERN, WEIGHT_MAX } from '../config.ts';
+import { ALGORITHMS, type Algorithm } from '../ring/placement.ts';
 
 /** Why a call was refused; `example` is a message that it comes with. */
 export const failure = (description: string, example: string) =>
@@ -17,6 +18,16 @@ export const failure = (description: string, example: string) =>
 export const bug = {
   500: failure('A bug in Ringmaster', 'Something went wrong inside Ringmaster: its log has the details'),
 };
+
+/** One of those that HASH may be. */
+export const algorithm = (description: string) =>
+  // Of a list that is mapped its types are not seen.
+  Type.Unsafe<Algorithm>(
+    Type.Union(
+      ALGORITHMS.map((one) => Type.Literal(one)),
+      { description, examples: ['ring'] },
+    ),
+  );
 
 /** A part of a whole. */
 export const part = (description: string, example: number) =>

@@ -60,10 +60,23 @@ export interface ReadyReplica {
   readonly label?: string | undefined;
 }
 
+/** A member that is not on the ring. */
+export interface OffReplica {
+  readonly name: string;
+  readonly state: ReplicaState;
+  readonly why: string;
+  /** As it was set. */
+  readonly weight: number;
+  readonly label?: string | undefined;
+}
+
 /** One that has claims made elsewhere, by a copy of the ring. */
 export interface Follower {
-  /** Called with no await between whenever the ring is swapped; `ready` is who is on it now. */
-  swapped(ready: readonly ReadyReplica[]): void;
+  /**
+   * Called with no await between whenever the ring is swapped, or one that is not on it leaves; `ready` is who is on it now,
+   * `off` which members are not, with their state of this moment.
+   */
+  swapped(ready: readonly ReadyReplica[], off: readonly OffReplica[]): void;
   /** Resolves once no claim is made by a ring that is older than the present one. Never rejects. */
   inForce(): Promise<void>;
 }
@@ -188,7 +201,7 @@ export class Crew {
     this.#followers.add(follower);
     // Of one that grows the weight has changed since: all are to have the same.
     if (this.#growing !== undefined) this.#swapNow();
-    else follower.swapped(this.#ready(this.#options.clock.now()));
+    else follower.swapped(this.#ready(this.#options.clock.now()), this.#off());
     return () => this.#followers.delete(follower);
   }
 
@@ -217,7 +230,9 @@ export class Crew {
       const { level, message } = tellingOf(event, before);
       this.#options.log[level](fields, message);
     }
-    if (swap) this.#changed();
+    if (swap) return this.#changed();
+    // Who follows would have one that was not on the ring for a member still.
+    if (event === 'removed' && this.#swapDue === undefined) this.#tellFollowers(nowMs);
   }
 
   /** Gives members other weights; gives whether any differs from what it was. */
@@ -300,7 +315,8 @@ export class Crew {
     this.#chooser.show(ready);
     this.#buildMs = clock.now() - beganMs;
     this.#shown = new Map(ready.map(({ name, weight }) => [name, weight]));
-    for (const follower of this.#followers) follower.swapped(ready);
+    const off = this.#off();
+    for (const follower of this.#followers) follower.swapped(ready, off);
     this.#growOn(beganMs);
   }
 
@@ -332,6 +348,13 @@ export class Crew {
     return Math.max(SWAP_GAP_MS, SWAP_GAP_FACTOR * this.#buildMs);
   }
 
+  #tellFollowers(nowMs: number): void {
+    // Of one that grows the weight has changed since: all are to have the same.
+    if (this.#growing !== undefined) return this.#swapNow();
+    const [ready, off] = [this.#ready(nowMs), this.#off()];
+    for (const follower of this.#followers) follower.swapped(ready, off);
+  }
+
   #swapSoon(): void {
     if (this.#swapDue !== undefined) return;
     const due = new AbortController();
@@ -350,6 +373,18 @@ export class Crew {
   #unready(except: ReadonlySet<string> | undefined): ReadonlySet<string> {
     const unready = this.ring.names.filter((name) => this.members.get(name)?.state !== 'ready');
     return new Set([...(except ?? []), ...unready]);
+  }
+
+  #off(): OffReplica[] {
+    return [...this.members.values()]
+      .filter((member) => member.state !== 'ready')
+      .map(({ name, state, why, weight }) => ({
+        name,
+        state,
+        why,
+        weight,
+        label: this.#options.labelOf(name),
+      }));
   }
 
   #ready(nowMs: number): ReadyReplica[] {

@@ -9,6 +9,7 @@ import { Crew, viewsOf, type Follower, type ReplicaView } from './crew.ts';
 import { eachAtMost } from './each-at-most.ts';
 import { EngineWord } from './engine-word.ts';
 import { Unavailable, type FleetError } from './errors.ts';
+import { Explainer, type Explanation } from './explain.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
 import { Journal } from './journal.ts';
@@ -83,6 +84,7 @@ export class Fleet {
   readonly #crew: Crew;
   readonly #engine: EngineWord;
   readonly #pulse: Pulse;
+  readonly #explainer: Explainer;
   /** Members of the add that is under way. */
   readonly #joining = new Map<string, Member>();
   /** Names of an add that has failed, of which the engine may still say that they are members. */
@@ -129,6 +131,15 @@ export class Fleet {
       eject: (member, why) => this.#supervisor.eject(member, why),
       rest: (member) => this.#supervisor.rest(member),
       look: () => void this.#look(),
+    });
+    this.#explainer = new Explainer({
+      hash: config.hash,
+      members: () => this.#members.values(),
+      member: (name) => this.#members.get(name),
+      labelOf: (name) => runtime.naming.label?.(name),
+      ring: () => this.#crew.ring,
+      owners: 'ready',
+      trace: (key, except) => this.#crew.trace(key, except),
     });
     this.#marks = new Marks(runtime, (name) => this.#members.has(name));
   }
@@ -224,6 +235,11 @@ export class Fleet {
   /** What is known of whom requests went to. */
   get choices(): Choices {
     return this.#crew.choices;
+  }
+
+  /** What `claim` would come to, and why; it claims nothing. */
+  explain(key: string, except?: ReadonlySet<string>): Explanation {
+    return this.#explainer.explain(key, except);
   }
 
   /**

@@ -29,7 +29,7 @@ const LOOK_INTERVAL_MS = 150;
 /** Opens it where `config` has a port for it, and counts its requests in `tally`. Rejects with what a listener throws, such as an error with code EADDRINUSE. */
 export async function openTraffic(
   config: Config,
-  fleet: Pick<Fleet, 'claim' | 'follow' | 'hold' | 'choices'>,
+  fleet: Pick<Fleet, 'claim' | 'explain' | 'follow' | 'hold' | 'choices'>,
   log: Log,
   tally: Tally,
 ): Promise<Traffic | undefined> {
@@ -55,6 +55,7 @@ export async function openTraffic(
     port,
     shared: false,
     claim: (key, except, own) => fleet.claim(key, except, own),
+    explain: (key, except) => fleet.explain(key, except),
     config,
     log,
     tally,

@@ -166,6 +166,58 @@ export function endpointContract(
       expectFailure(await call('GET', `/map_request${query}`), 400);
     });
 
+    test('GET /explain names the same owner, and says why a request goes there', async () => {
+      for (let id = 0; id < 20; id++) {
+        const { mapped_server: owner } = (await json('GET', `/map_request?id=${id}`)) as Record<
+          string,
+          unknown
+        >;
+        const reply = (await json('GET', `/explain?id=${id}`)) as Record<string, unknown>;
+        expect(reply).toMatchObject({
+          key: String(id),
+          id,
+          home: owner,
+          owner,
+          goes_to: owner,
+          passed_over: [],
+        });
+        expect((reply['preference'] as string[]).toSorted()).toEqual((await names()).toSorted());
+        const { id: _, ...byKey } = reply;
+        expect(await json('GET', `/explain?key=${id}`)).toEqual(byKey);
+      }
+    });
+
+    test('a request that carries x-ringmaster-explain: 1 is told the same in its reply', async () => {
+      for (let id = 0; id < 10; id++) {
+        const told = (await json('GET', `/explain?id=${id}`)) as Record<string, unknown>;
+        const reply = await fetch(`${subject.url}/home?id=${id}`, {
+          headers: { 'x-ringmaster-explain': '1' },
+        });
+        await reply.text();
+        expect(reply.headers.get('x-served-by')).toBe(told['goes_to'] as string);
+        const said = ['key-hash', 'position', 'owner', 'preference', 'passed-over'].map((one) =>
+          reply.headers.get(`x-ringmaster-${one}`),
+        );
+        const order = (told['preference'] as string[]).join(', ');
+        expect(said).toEqual([
+          told['hash'] as string,
+          String(told['position']),
+          told['owner'] as string,
+          order,
+          '',
+        ]);
+      }
+      const plain = await call('GET', '/home?id=1');
+      expect([...plain.headers.keys()].filter((name) => name.startsWith('x-ringmaster'))).toEqual([]);
+    });
+
+    test.each(['', '?id=', '?id=042', '?id=1&id=2', '?id=1&key=1', '?key=', '?key=a&key=b', '?Key=a'])(
+      'GET /explain%s is refused',
+      async (query) => {
+        expectFailure(await call('GET', `/explain${query}`), 400);
+      },
+    );
+
     test('GET /home goes where /map_request says, for every id, with the reply of the replica itself', async () => {
       const hits = new Map<string, number>();
       for (let id = -20; id < 180; id++) {
@@ -271,6 +323,7 @@ export function endpointContract(
         ['POST', '/metrics', 'GET, HEAD'],
         ['GET', '/plan', 'POST'],
         ['POST', '/ready', 'GET, HEAD'],
+        ['POST', '/explain?id=1', 'GET, HEAD'],
       ] as const) {
         const reply = await call(method, path);
         expectFailure(reply, 405);
@@ -278,7 +331,7 @@ export function endpointContract(
       }
     });
 
-    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/ring', '/ready'])(
+    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/explain?id=3', '/ring', '/ready'])(
       'HEAD %s has the fields of GET and no body',
       async (path) => {
         const [head, get] = [await call('HEAD', path), await call('GET', path)];
@@ -599,7 +652,7 @@ export function endpointContract(
       'without replicas requests are told to come back, and the first that joins takes them',
       async () => {
         expect(await json('DELETE', '/rm', { n: 3 })).toMatchObject({ message: { N: 0, replicas: [] } });
-        for (const path of ['/home?id=1', '/map_request?id=1', '/other', '/ready']) {
+        for (const path of ['/home?id=1', '/map_request?id=1', '/explain?id=1', '/other', '/ready']) {
           const reply = await call('GET', path);
           expectFailure(reply, 503);
           expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
@@ -625,6 +678,7 @@ export function endpointContract(
       const { paths } = (await json('GET', '/swagger/json')) as { paths: object };
       expect(Object.keys(paths).sort()).toEqual([
         '/add',
+        '/explain',
         '/heartbeat',
         '/home',
         '/hot',

@@ -37,7 +37,13 @@ interface Schema {
 const app = createApp({
   fleet: {
     names: () => [],
-    plan: () => ({ joining: [], leaving: [], before: [], after: [] }),
+    plan: () => ({
+      joining: [],
+      leaving: [],
+      before: [],
+      after: [],
+      hash: { before: 'ring', after: 'ring' },
+    }),
     ring: Ring.of([]),
     add: () => Promise.resolve([]),
     remove: () => Promise.resolve([]),
@@ -45,6 +51,9 @@ const app = createApp({
     claim: () => undefined,
     choices: new Built().fleet.choices,
     owner: () => undefined,
+    explain: () => {
+      throw new Error('nobody asks');
+    },
     pulse: () => Promise.resolve(true),
     standing: () => ({
       map: Ring.of([]),
@@ -81,6 +90,7 @@ describe('the description of the API', () => {
   test('names the calls that are there and no other', () => {
     expect(operations.map(([name]) => name).sort()).toEqual([
       'DELETE /rm',
+      'GET /explain',
       'GET /heartbeat',
       'GET /home',
       'GET /hot',
@@ -97,6 +107,7 @@ describe('the description of the API', () => {
   });
 
   const statuses: Record<string, string[]> = {
+    'GET /explain': ['200', '400', '500', '503'],
     'GET /heartbeat': ['200'],
     'GET /home': ['200', '400', '500', '502', '503', '504'],
     'GET /hot': ['200', '500'],
@@ -113,7 +124,7 @@ describe('the description of the API', () => {
   };
 
   const fields: Record<string, string[]> = {
-    'POST /plan': ['add', 'rm'],
+    'POST /plan': ['add', 'rm', 'weights', 'hash'],
     'POST /add': ['n', 'hostnames', 'weights'],
     'DELETE /rm': ['n', 'hostnames'],
     'POST /weights': ['weights'],

@@ -8,6 +8,7 @@ import { Crew, viewsOf, type Follower, type ReplicaView } from '../crew.ts';
 import { eachAtMost } from '../each-at-most.ts';
 import { EngineWord } from '../engine-word.ts';
 import { Unavailable, type FleetError } from '../errors.ts';
+import { Explainer, type Explanation } from '../explain.ts';
 import type { Fleet, FleetOptions } from '../fleet.ts';
 import { Journal } from '../journal.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from '../member.ts';
@@ -93,6 +94,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   readonly #crew: Crew;
   readonly #engine: EngineWord;
   readonly #pulse: Pulse;
+  readonly #explainer: Explainer;
   readonly #supervisor: Supervisor;
   readonly #peers: Peers;
   readonly #queue = new ChangeQueue();
@@ -171,6 +173,16 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       eject: (member, why) => this.#supervisor.eject(member, why),
       rest: (member) => this.#supervisor.rest(member),
       look: () => void this.#look(),
+    });
+    this.#explainer = new Explainer({
+      hash: config.hash,
+      members: () => this.#crew.members.values(),
+      member: (name) => this.#crew.members.get(name),
+      labelOf: (name) => runtime.naming.label?.(name),
+      ring: () => this.#crew.ring,
+      owners: 'members',
+      whole: () => this.#map,
+      trace: (key, except) => this.#crew.trace(key, except),
     });
     this.#peers = new Peers(clock, ask, () => this.#digest);
   }
@@ -278,6 +290,10 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
 
   get choices(): Choices {
     return this.#crew.choices;
+  }
+
+  explain(key: string, except?: ReadonlySet<string>): Explanation {
+    return this.#explainer.explain(key, except);
   }
 
   hold(name: string): StandingLease {

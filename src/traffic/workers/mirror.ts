@@ -2,6 +2,7 @@ import type { Balance } from '../../config.ts';
 import { Chooser, PLAIN_BALANCE, type ChoiceReport } from '../../fleet/chooser.ts';
 import { systemClock, type Clock } from '../../fleet/clock.ts';
 import { descriptorsSpent } from '../../fleet/descriptors.ts';
+import { Explainer, type Explanation, type Known } from '../../fleet/explain.ts';
 import { Leases, type News } from '../../fleet/leases.ts';
 import { Load } from '../../fleet/load.ts';
 import type { Lease } from '../../fleet/member.ts';
@@ -20,18 +21,32 @@ export class FleetMirror {
   readonly #stays = new Map<string, MirroredStay>();
   #onRing = new Map<string, MirroredStay>();
   readonly #chooser: Chooser;
+  readonly #explainer: Explainer;
+  /** All members by name, and what is hashed in the place of their names; see Site. */
+  #members = new Map<string, Known>();
+  #labels = new Map<string, string | undefined>();
   #version = 0;
 
   constructor(
     report: (report: StayReport) => void,
     balance: Balance = PLAIN_BALANCE,
     clock: Pick<Clock, 'now'> = systemClock,
+    owners: 'ready' | 'members' = 'ready',
   ) {
     this.#report = report;
     this.#chooser = new Chooser({
       balance,
       loadOf: (name) => (this.#onRing.get(name) as MirroredStay).load,
       now: () => clock.now(),
+    });
+    this.#explainer = new Explainer({
+      hash: balance.hash,
+      members: () => this.#members.values(),
+      member: (name) => this.#members.get(name),
+      labelOf: (name) => this.#labels.get(name),
+      ring: () => this.#chooser.placement,
+      owners,
+      trace: (key, except) => this.#chooser.trace(key, except),
     });
   }
 
@@ -43,17 +58,33 @@ export class FleetMirror {
     return (this.#onRing.get(name) as MirroredStay).claim();
   }
 
+  /**
+   * As Fleet.explain, by what a worker knows: weights are those of the ring, states of those off it are of when it was
+   * swapped last, and what is in flight is what was claimed here.
+   */
+  explain(key: string, except?: ReadonlySet<string>): Explanation {
+    return this.#explainer.explain(key, except);
+  }
+
   /** What was chosen since this was last asked. */
   choices(): ChoiceReport {
     return this.#chooser.report();
   }
 
   /** Puts a later copy of the ring in force. */
-  show({ version, stays }: RingCopy): void {
+  show({ version, stays, off }: RingCopy): void {
     const before = this.#onRing;
     this.#onRing = new Map(stays.map((stay) => [stay.name, this.#stays.get(stay.id) ?? this.#begin(stay)]));
     this.#chooser.show(stays);
     for (const stay of before.values()) if (this.#onRing.get(stay.name) !== stay) stay.over();
+    const known = (stay: Stay): Known => new ReadyHere(stay, this.#onRing.get(stay.name) as MirroredStay);
+    this.#members = new Map(
+      [...stays.map(known), ...off.map((one): Known => ({ ...one, inFlight: 0 }))].map((one) => [
+        one.name,
+        one,
+      ]),
+    );
+    this.#labels = new Map([...stays, ...off].map(({ name, label }) => [name, label]));
     this.#version = version;
     this.tellVersion();
   }
@@ -89,6 +120,25 @@ export class FleetMirror {
     });
     this.#stays.set(stay.id, begun);
     return begun;
+  }
+}
+
+/** One that is on the ring, as explanations need it. */
+class ReadyHere implements Known {
+  readonly name: string;
+  readonly state = 'ready';
+  readonly weight: number;
+  readonly why = '';
+  readonly #stay: MirroredStay;
+
+  constructor({ name, weight }: Stay, stay: MirroredStay) {
+    this.name = name;
+    this.weight = weight;
+    this.#stay = stay;
+  }
+
+  get inFlight(): number {
+    return this.#stay.load.inFlight;
   }
 }
 

@@ -1,5 +1,7 @@
+import { systemClock } from '../../fleet/clock.ts';
 import type { Claim } from '../../fleet/member.ts';
 import { openLog, silentLog } from '../../log.ts';
+import type { Explain } from '../explained.ts';
 import { LoopDelay } from '../loop-delay.ts';
 import { Tally } from '../tally.ts';
 import type { Relay, RelayOptions } from '../relay/relay.ts';
@@ -60,11 +62,12 @@ export function serve(open: OpenRelay): void {
     log = openLog(logLevel);
     for (const event of ['uncaughtException', 'unhandledRejection'] as const)
       process.on(event, (error: unknown) => log.error({ worker, err: error }, `a bug in a worker: ${event}`));
-    mirror = new FleetMirror(report, balance);
+    mirror = new FleetMirror(report, balance, systemClock, config.runtime === 'swarm' ? 'members' : 'ready');
     mirror.show(ring);
     try {
       const claim: Claim = (key, except, own) => mirror.claim(key, except, own);
-      relay = open({ host, port, shared: true, claim, config, log, tally });
+      const explain: Explain = (key, except) => mirror.explain(key, except);
+      relay = open({ host, port, shared: true, claim, explain, config, log, tally });
       report({ type: 'listening' });
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;

@@ -76,6 +76,7 @@ describe('several Ringmasters', () => {
         leaving: [],
         before: [...FIRST, 'a'].map((name) => ({ name, weight: 1 })),
         after: [...FIRST, 'a', 'b', 'server-4'].map((name) => ({ name, weight: 1 })),
+        hash: { before: 'ring', after: 'ring' },
       });
       expect(fleet.plan({ leave: { n: 2, hostnames: ['server-1'] } }).leaving).toEqual(['server-1', 'a']);
       expect(() => fleet.plan({ join: { n: 1, hostnames: ['A'] } })).toThrow(NameTaken);
@@ -83,6 +84,29 @@ describe('several Ringmasters', () => {
     }
     expect(rig.swarm.roster).toEqual(roster);
     expect(await rig.add(1, 2, 'b')).toEqual([...FIRST, 'a', 'b', 'server-4']);
+    await rig.settle();
+  });
+
+  test('explain alike whose a key is, and each by what it sees who gets its requests', async () => {
+    const rig = await opened();
+    const [first, ...others] = rig.running.map(({ fleet }) => fleet);
+    const keys = Array.from({ length: 100 }, (_, i) => String(i));
+    for (const key of keys) {
+      const { home, owner, goesTo, passedOver } = first!.explain(key);
+      expect([home, owner, goesTo, passedOver]).toEqual([owner, first!.owner(key), owner, []]);
+    }
+    const lost = first!.owner('42') as string;
+    const lease = first!.claim('42');
+    lease?.unreachable();
+    lease?.release();
+    const here = first!.explain('42');
+    expect([here.home, here.owner]).toEqual([lost, lost]);
+    expect(here.goesTo).toBe(here.preference[1] as string);
+    expect(here.passedOver.map(({ replica, reason }) => [replica, reason])).toEqual([[lost, 'ejected']]);
+    for (const other of others) {
+      const there = other.explain('42');
+      expect([there.owner, there.goesTo, there.passedOver]).toEqual([lost, lost, []]);
+    }
     await rig.settle();
   });
 

@@ -27,6 +27,7 @@ function mirrored(): { mirror: FleetMirror; reports: StayReport[]; take(): StayR
 function copy(version: number, ...stays: string[]): RingCopy {
   return {
     version,
+    off: [],
     stays: stays.map((id, i) => ({
       id,
       name: id.split('/')[0] as string,
@@ -60,6 +61,32 @@ describe('a claim', () => {
       }),
       { seed: SEED, numRuns: 2000 },
     );
+  });
+
+  test('is explained as the fleet explains it, whoever is off the ring, and whoever has left', async () => {
+    const rig = new Rig({ config: { replicas: 6 } });
+    await rig.open();
+    const { mirror } = new MirroredFleet({ fleet: rig.fleet, clock: rig.clock, delayMs: () => 1 });
+    const keys = Array.from({ length: 200 }, (_, i) => `key-${i}`);
+    const same = async (): Promise<Set<string>> => {
+      await rig.clock.advance(10);
+      const reasons = new Set<string>();
+      for (const key of keys) {
+        const found = mirror.explain(key);
+        expect(found).toEqual(rig.fleet.explain(key));
+        expect(found.goesTo).toBe(mirror.claim(key)?.replica);
+        for (const { reason } of found.passedOver) reasons.add(reason);
+      }
+      return reasons;
+    };
+    expect([...(await same())]).toEqual([]);
+    for (const key of keys.slice(0, 2)) rig.fleet.claim(key)?.unreachable();
+    expect([...(await same())]).toEqual(['ejected']);
+    // Who was not on the ring leaves without a swap of it, and is nobody's home any more.
+    const off = rig.fleet.replicas().find(({ state }) => state === 'ejected')?.name ?? '';
+    await rig.remove(1, off);
+    await same();
+    expect(keys.flatMap((key) => mirror.explain(key).preference)).not.toContain(off);
   });
 
   test('is of nobody before there is a ring, and where the ring is empty', () => {
@@ -237,7 +264,7 @@ describe('reports', () => {
   test('that too many requests failed: of those in a row, and with one where the replica is on trial', () => {
     const { mirror, take } = mirrored();
     const [stay] = copy(1, 'a').stays as [Stay];
-    mirror.show({ version: 1, stays: [{ ...stay, onTrial: true }] });
+    mirror.show({ version: 1, stays: [{ ...stay, onTrial: true }], off: [] });
     const lease = claimed(mirror);
     const failing = (): boolean => {
       mirror.flush();
