@@ -1,15 +1,19 @@
 import { Elysia } from 'elysia';
 import { failureReply, isUnexpected, Refusal, type Thrown } from './api/errors.ts';
+import { explainApi } from './api/explain.ts';
 import { forwardAll } from './api/forward.ts';
 import { checkChange, checkJson, limitBody } from './api/guard.ts';
 import { heartbeatApi } from './api/heartbeat.ts';
 import { homeApi } from './api/home.ts';
+import { hotApi } from './api/hot.ts';
 import { mapRequestApi } from './api/map-request.ts';
 import { metricsApi } from './api/metrics.ts';
 import { planApi } from './api/plan.ts';
 import { readyApi } from './api/ready.ts';
 import { replicasApi } from './api/replicas.ts';
 import { ringApi } from './api/ring.ts';
+import { shadowApi } from './api/shadow.ts';
+import { weightsApi } from './api/weights.ts';
 import type { Config } from './config.ts';
 import type { Dashboard } from './dashboard/dashboard.ts';
 import { docs } from './docs/swagger.ts';
@@ -26,9 +30,21 @@ import { send } from './traffic/upstream.ts';
 export interface AppOptions {
   readonly fleet: Pick<
     Fleet,
-    'names' | 'plan' | 'add' | 'remove' | 'owner' | 'claim' | 'standing' | 'ring' | 'pulse'
+    | 'names'
+    | 'plan'
+    | 'add'
+    | 'remove'
+    | 'weigh'
+    | 'owner'
+    | 'claim'
+    | 'choices'
+    | 'explain'
+    | 'standing'
+    | 'ring'
+    | 'pulse'
   >;
-  readonly config: ForwardConfig & Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog'>;
+  readonly config: ForwardConfig &
+    Pick<Config, 'adminToken' | 'allowedHosts' | 'accessLog' | 'hotKeySpread' | 'hotKeyShare'>;
   readonly log: Log;
   /** Where forwarded requests are counted, and what /metrics tells; undefined: of the ring alone. */
   readonly source?: MetricsSource;
@@ -39,28 +55,31 @@ export interface AppOptions {
 export type App = (request: Request, peer: () => string) => Response | Promise<Response>;
 
 /** A GET of what is our own to read, under a valid host: nothing about it is to be checked, whoever asks. */
-const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|ready|map_request|rep)(?:\?|$)/;
+const PLAIN_READ = /^https?:\/\/[\w.:[\]-]+\/(?:heartbeat|ready|map_request|explain|rep)(?:\?|$)/;
 
 /** Our own paths and the methods they have; HEAD goes with GET (RFC 9110, section 9.3.2). */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/heartbeat': ['GET', 'HEAD'],
   '/ready': ['GET', 'HEAD'],
   '/map_request': ['GET', 'HEAD'],
+  '/explain': ['GET', 'HEAD'],
   '/rep': ['GET', 'HEAD'],
   '/ring': ['GET', 'HEAD'],
+  '/hot': ['GET', 'HEAD'],
+  '/shadow': ['GET', 'HEAD'],
   '/metrics': ['GET', 'HEAD'],
   '/plan': ['POST'],
   '/add': ['POST'],
   '/rm': ['DELETE'],
+  '/weights': ['POST'],
   '/': ['GET', 'HEAD'],
   '/dashboard': ['GET', 'HEAD'],
   // No HEAD: its reply never ends.
   '/dashboard/stream': ['GET'],
   '/dashboard/ring': ['GET', 'HEAD'],
-  '/dashboard/probe': ['GET', 'HEAD'],
   '/dashboard/kill': ['POST'],
 };
-const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/dashboard/kill']);
+const CHANGES: ReadonlySet<string> = new Set(['/add', '/rm', '/weights', '/dashboard/kill']);
 /** Calls with a body that change nothing: open to whoever may read. */
 const QUESTIONS: ReadonlySet<string> = new Set(['/plan']);
 /** All that is below is ours, whatever it is. */
@@ -71,7 +90,8 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
   const peers = new WeakMap<Request, string>();
   const peerOf = (request: Request): string => peers.get(request) ?? '';
   const forwarder = new Forwarder({
-    claim: (key, except) => fleet.claim(key, except),
+    claim: (key, except, own) => fleet.claim(key, except, own),
+    explain: (key, except) => fleet.explain(key, except),
     send,
     config,
     tally: source.tallies.control,
@@ -92,9 +112,13 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
     .use(heartbeatApi)
     .use(readyApi(fleet))
     .use(mapRequestApi(fleet))
+    .use(explainApi(fleet))
     .use(replicasApi(fleet))
+    .use(weightsApi(fleet))
     .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
+    .use(hotApi(fleet, config))
+    .use(shadowApi(fleet))
     .use(metricsApi(createRegistry(source)))
     .use(dashboard?.routes() ?? new Elysia())
     .use(homeApi({ forwarder, peerOf }))

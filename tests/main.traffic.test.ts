@@ -344,6 +344,17 @@ describe('a key', () => {
         ]);
         owners.add(owner);
         if (!/^-?\d+$/.test(key)) return;
+        const asking = { headers: { ...headers, 'x-ringmaster-explain': '1' } };
+        const told = await Promise.all(
+          [ringmaster.url, ringmaster.traffic].map(async (base) => {
+            const reply = await fetch(base + target, asking);
+            await reply.arrayBuffer();
+            return ['key-hash', 'owner', 'preference'].map((one) => reply.headers.get(`x-ringmaster-${one}`));
+          }),
+        );
+        const hash = ring.hash(key).toString(16).padStart(8, '0');
+        const said = [hash, owner, ring.preference(key).join(', ')];
+        expect(told).toEqual([said, said]);
         const mapped = await (await fetch(`${ringmaster.url}/map_request?id=${key}`)).json();
         expect(mapped).toEqual({ request_id: Number(key), mapped_server: owner });
       });

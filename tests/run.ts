@@ -58,6 +58,11 @@ const SUITES: readonly Suite[] = [
       return Promise.resolve(missing.length === 0 ? undefined : `no ${missing.join(' and no ')} in PATH`);
     },
   },
+  {
+    name: 'nginx',
+    suffix: '.nginx.test.ts',
+    missing: () => Promise.resolve(Bun.which('nginx') === null ? 'no nginx in PATH' : undefined),
+  },
   { name: 'a network of its own', suffix: '.network.test.ts', missing: namespacesMissing },
   { name: 'containers', suffix: '.docker.test.ts', missing: engineMissing, waits: true },
   {

@@ -46,6 +46,10 @@ const OURS: ReadonlySet<string> = new Set([
   'WORKERS',
   'CHAOS',
   'ACCESS_LOG',
+  'LOAD_FACTOR',
+  'HOT_KEY_SPREAD',
+  'HOT_KEY_SHARE',
+  'SHADOW_HASH',
 ]);
 
 export type Environment = Readonly<Record<string, string>>;

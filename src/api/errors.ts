@@ -87,6 +87,7 @@ function isRequestValidation(error: unknown): error is RequestValidation {
 const INPUT: ReadonlyMap<string, string> = new Map([
   ['n', 'n must be a whole number, 1 or more'],
   ['hostnames', 'hostnames must be a list of texts'],
+  ['weights', 'weights must be whole numbers by name: {"a":3}'],
 ]);
 
 /** What to say of the value at `path`, which is not what its schema says. */

@@ -1,4 +1,5 @@
 import { Elysia, t } from 'elysia';
+import { EXPLAIN, EXPLAINED } from '../traffic/explained.ts';
 import type { Forwarder } from '../traffic/forward.ts';
 import { bug, failure } from './schemas.ts';
 
@@ -50,6 +51,13 @@ export function homeApi({ forwarder, peerOf }: ForwardOptions) {
             required: false,
             description: 'Key of the request: equal ids reach the same replica',
             schema: { type: 'string', example: '42' },
+          },
+          {
+            name: EXPLAIN,
+            in: 'header',
+            required: false,
+            description: `1: the reply says in ${EXPLAINED.join(', ')} why the request went where it went; any path that is forwarded has that, on both ports`,
+            schema: { type: 'string', enum: ['1'], example: '1' },
           },
         ],
       },

@@ -1,14 +1,15 @@
 import { Type, type TProperties } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import type { Clock } from '../fleet/clock.ts';
-import type { Fleet } from '../fleet/fleet.ts';
 import { InvalidChange } from '../fleet/errors.ts';
-import type { Change, Plan } from '../fleet/membership.ts';
+import { isMapOf } from '../fleet/explain.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Change, Plan, Proposal, Weights } from '../fleet/membership.ts';
+import { placementOf } from '../ring/algorithms.ts';
 import { movement } from '../ring/movement.ts';
-import { sitesOf, type Placement, type Site } from '../ring/placement.ts';
-import { Ring } from '../ring/ring.ts';
+import { ALGORITHMS, type Algorithm, type Placement, type Site } from '../ring/placement.ts';
 import { checkedBody } from './body.ts';
-import { bug, failure, hostname } from './schemas.ts';
+import { algorithm, bug, failure, hostname, part, weights } from './schemas.ts';
 import { Throttle } from './throttle.ts';
 
 /** Moves that a reply lists, the largest; some 80 bytes each. Among 100 replicas there are never more. */
@@ -16,8 +17,6 @@ const MOVES_MAX = 10_000;
 
 const nameOrNobody = (description: string, example: string) =>
   Type.Union([Type.String(), Type.Null()], { description, examples: [example] });
-const part = (description: string, example: number) =>
-  Type.Number({ minimum: 0, maximum: 1, description, examples: [example] });
 const shares = (description: string, example: Readonly<Record<string, number>>) =>
   Type.Object({}, { additionalProperties: Type.Number(), description, examples: [example] });
 const overMean = (example: number) =>
@@ -26,10 +25,13 @@ const overMean = (example: number) =>
     examples: [example],
   });
 
-/** What a change moves; all parts are of the key space, and exact. */
+/** What a change moves; all parts are of the key space. */
 const moving = {
   moved: part('The part of the keys that changes its owner', 0.2455),
-  least: part('What would have to change its owner if all shares were equal, whatever places them', 0.25),
+  least: part(
+    'What would have to change its owner if all shares were as the weights say, whatever places them',
+    0.25,
+  ),
   moves: Type.Array(
     Type.Object({
       from: nameOrNobody('Who owns them before; null: nobody', 'server-1'),
@@ -51,9 +53,17 @@ const moving = {
   }),
   largest_over_mean: Type.Object(
     { before: overMean(1.02), after: overMean(1.05) },
-    { description: 'The largest share, as a multiple of the mean' },
+    {
+      description:
+        'The largest share, as a multiple of what its weight is due: of the mean, where all weights are equal',
+    },
   ),
 };
+
+const hashes = Type.Object(
+  { before: algorithm('How keys are placed now'), after: algorithm('How they would be placed') },
+  { description: 'Where hash was asked for: the one in force, and that one' },
+);
 
 /** What a dry run answers: `who` it is about, and what of the keys would move. */
 export const dryRun = <const Who extends TProperties>(who: Who) =>
@@ -62,26 +72,25 @@ export const dryRun = <const Who extends TProperties>(who: Who) =>
     { description: 'With dry_run=true: what would be', additionalProperties: false },
   );
 
-/** What the plan moves, as the API tells it. `inForce` is a map that is there: if it is that of before, it is not built again. */
-export function reportOf({ before, after }: Plan, inForce: Placement) {
-  const now = inForce instanceof Ring && isMapOf(inForce, before) ? inForce : Ring.of(before);
-  const found = movement(now, Ring.of(after));
+/** What the plan moves, as the API tells it. `inForce` is a map that is there: where it is one of the plan's, it is not built again. */
+export function reportOf({ before, after, hash }: Plan, inForce: Placement) {
+  const found = movement(mapOf(hash.before, before, inForce), mapOf(hash.after, after, inForce), {
+    movesMax: MOVES_MAX,
+  });
   return {
     moved: found.moved,
     least: found.least,
-    moves: found.moves.slice(0, MOVES_MAX),
+    moves: [...found.moves],
     before: Object.fromEntries(found.before.shares),
     after: Object.fromEntries(found.after.shares),
     largest_over_mean: { before: found.before.largestOverMean, after: found.after.largestOverMean },
   };
 }
 
-function isMapOf({ sites }: Placement, members: readonly Site[]): boolean {
-  const sorted = sitesOf(members);
-  return (
-    sorted.length === sites.length &&
-    sites.every(({ name, weight }, i) => name === sorted[i]?.name && weight === sorted[i].weight)
-  );
+function mapOf(algorithm: Algorithm, members: readonly Site[], inForce: Placement): Placement {
+  return inForce.algorithm === algorithm && isMapOf(inForce, members)
+    ? inForce
+    : placementOf(algorithm, members);
 }
 
 const proposal = Type.Object(
@@ -95,43 +104,84 @@ const proposal = Type.Object(
         examples: [['server-1']],
       }),
     ),
+    weights: Type.Optional(weights('Of those in add and of those who stay', { 'server-2': 2 })),
+    hash: Type.Optional(algorithm('How keys would be placed; as they are where it is not said')),
   },
   // A misspelt "rm" would show a plan that is not the one that was meant.
   { additionalProperties: false },
 );
 
 function wrongProposal(path: string | undefined): string {
-  const field = /^\/(add|rm)(?:\/|$)/.exec(path ?? '')?.[1];
-  return field === undefined
-    ? 'The body must be JSON with names in add, in rm or in both: {"add":["a"],"rm":["server-1"]}'
-    : `${field} must be a list of texts`;
+  const field = /^\/(add|rm|weights|hash)(?:\/|$)/.exec(path ?? '')?.[1];
+  switch (field) {
+    case 'hash':
+      return `hash must be one of ${ALGORITHMS.join(', ')}`;
+    case 'weights':
+      return 'weights must be whole numbers by name: {"server-2":2}';
+    case undefined:
+      return 'The body must be JSON with one or more of add, rm, weights and hash: {"add":["a"],"rm":["server-1"]}';
+    default:
+      return `${field} must be a list of texts`;
+  }
+}
+
+interface Wish {
+  readonly add?: readonly string[];
+  readonly rm?: readonly string[];
+  readonly weights?: Weights;
+  readonly hash?: Algorithm;
+}
+
+/** The wish as the fleet takes it: a weight is of one that joins, or of one that stays. Throws InvalidChange. */
+function proposalOf({ add = [], rm = [], weights = {}, hash }: Wish): Proposal {
+  if (add.length + rm.length + Object.keys(weights).length === 0 && hash === undefined)
+    throw new InvalidChange('Name at least one replica, in add, rm or weights, or a hash');
+  const [joins, leaves] = [add, rm].map((names) => new Set(names.map((name) => name.toLowerCase())));
+  const ofThose = (which: (name: string) => boolean): Weights =>
+    Object.fromEntries(Object.entries(weights).filter(([name]) => which(name.toLowerCase())));
+  const leaving = Object.keys(weights).find((name) => leaves?.has(name.toLowerCase()));
+  if (leaving !== undefined)
+    throw new InvalidChange(`Hostname ${leaving} is to leave: it has no weight then`);
+  return {
+    ...(add.length > 0
+      ? { join: { ...changeOf(add), weights: ofThose((name) => joins?.has(name) === true) } }
+      : {}),
+    ...(rm.length > 0 ? { leave: changeOf(rm) } : {}),
+    weigh: ofThose((name) => joins?.has(name) !== true),
+    ...(hash === undefined ? {} : { hash }),
+  };
+}
+
+function changeOf(hostnames: readonly string[]): Change {
+  return { n: hostnames.length, hostnames };
 }
 
 /** What a change would move, before it is made. */
 export function planApi(fleet: Pick<Fleet, 'plan' | 'ring'>, clock: Clock) {
   // Anybody may ask, and rings cost more to build than a caller has to spend on the question.
   const throttle = new Throttle(clock);
-  const changeOf = (hostnames: readonly string[]): Change => ({ n: hostnames.length, hostnames });
   return new Elysia({ name: 'api/plan' }).post(
     '/plan',
-    ({ body: { add = [], rm = [] } }) => {
-      if (add.length + rm.length === 0) throw new InvalidChange('Name at least one replica, in add or in rm');
-      const plan = fleet.plan({
-        ...(add.length > 0 ? { join: changeOf(add) } : {}),
-        ...(rm.length > 0 ? { leave: changeOf(rm) } : {}),
-      });
-      return throttle.run(() => reportOf(plan, fleet.ring));
+    ({ body }) => {
+      const plan = fleet.plan(proposalOf(body));
+      return throttle.run(() => ({
+        ...reportOf(plan, fleet.ring),
+        ...(body.hash === undefined ? {} : { hash: { ...plan.hash } }),
+      }));
     },
     {
       ...checkedBody(proposal, wrongProposal),
       response: {
-        200: Type.Object(moving, { description: 'What would move', additionalProperties: false }),
+        200: Type.Object(
+          { ...moving, hash: Type.Optional(hashes) },
+          { description: 'What would move', additionalProperties: false },
+        ),
         400: failure(
           'The body is not JSON, or a value in it is not allowed',
-          'Name at least one replica, in add or in rm',
+          'Name at least one replica, in add, rm or weights, or a hash',
         ),
         404: failure(
-          'A name in rm is not that of a replica',
+          'A name in rm or weights is not that of a replica',
           'Hostname a is not a replica: /rep lists those that are',
         ),
         409: failure('A name in add is taken', 'Hostname a is taken: choose a name that /rep does not list'),
@@ -150,7 +200,7 @@ export function planApi(fleet: Pick<Fleet, 'plan' | 'ring'>, clock: Clock) {
         tags: ['Replicas'],
         summary: 'Ask what a change would move',
         description:
-          'Changes nothing and starts nothing. The plan is between all members of now and all of after it, whether each is ready or not: what remains when all are healthy. Who leaves makes room for who joins under MAX_REPLICAS.',
+          'Changes nothing and starts nothing. The plan is between all members of now and all of after it, whether each is ready or not, with their full weights: what remains when all are healthy. Who leaves makes room for who joins under MAX_REPLICAS. All parts are exact, counted over every hash that a key can have, with two exceptions: with rendezvous before and after they are what hashes without a flaw give, and where one is the map of another key hash than the other (nginx, ketama and course each have their own, and rendezvous an order for each key) a key that is somewhere now may be anywhere then, so each part is the product of two shares.',
       },
     },
   );

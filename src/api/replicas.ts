@@ -1,68 +1,27 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import type { Fleet } from '../fleet/fleet.ts';
+import type { Weights } from '../fleet/membership.ts';
 import { checkedBody } from './body.ts';
-import { Refusal, wrongInput } from './errors.ts';
+import { changeDetail, detail, isDryRun, refused } from './change.ts';
+import { wrongInput } from './errors.ts';
 import { dryRun, reportOf } from './plan.ts';
-import { bug, change, changed, failure, names, replicas } from './schemas.ts';
+import { bug, change, changed, failure, names, replicas, weights } from './schemas.ts';
 
-const refused = {
-  400: failure(
-    'The body is not JSON, or a value in it is not allowed',
-    'n must be a whole number, 1 or more',
+const joins = change('to add', 2, ['a'], {
+  weights: Type.Optional(
+    weights('Of those that hostnames names; otherwise a replica has weight 1', { a: 3 }),
   ),
-  401: failure(
-    'ADMIN_TOKEN is set, and the call does not carry it',
-    'This needs the header Authorization: Bearer with the value of ADMIN_TOKEN',
-  ),
-  403: failure(
-    'The caller may not change the replicas',
-    'A page of another site may not change the replicas',
-  ),
-  415: failure(
-    'The content type is not application/json',
-    'Send the body with content-type: application/json',
-  ),
-  503: failure(
-    'The engine or a replica did not do its part: nothing was changed',
-    'The engine that runs the replicas does not answer: nothing was added',
-  ),
-  ...bug,
-};
-const detail = (summary: string, description: string) => ({ tags: ['Replicas'], summary, description });
-/** Of a change; a token is needed only where ADMIN_TOKEN is set. */
-const changeDetail = (summary: string, description: string) => ({
-  ...detail(summary, description),
-  security: [{}, { token: [] }],
-  parameters: [dryRunParameter],
 });
-
-const DRY_RUN = 'dry_run';
-const dryRunParameter = {
-  name: DRY_RUN,
-  in: 'query',
-  required: false,
-  description: 'true: say what the call would do and what it would move, and change nothing',
-  // What the page to try the API fills in.
-  schema: { type: 'boolean', default: false, example: false },
-} as const;
-
-/** Whether the call only asks. Throws Refusal for what may be meant so and is not understood: it would be a change. */
-function isDryRun(url: string): boolean {
-  const [found, ...others] = [...new URL(url).searchParams].filter(([name]) => /^dry[-_ ]?run$/i.test(name));
-  if (found === undefined) return false;
-  const [name, value] = found;
-  if (name !== DRY_RUN || (value !== 'true' && value !== 'false') || others.length > 0)
-    throw new Refusal(400, 'dry_run must be true or false, and be there once: ?dry_run=true');
-  return value === 'true';
-}
-
-const wrongChange = (path: string | undefined): string => wrongInput('body', path);
+const wrongJoin = (path: string | undefined): string => wrongInput('body', path);
+/** Who leaves has no weight any more: there the field is one that is misspelt. */
+const wrongLeave = (path: string | undefined): string =>
+  wrongInput('body', path === '/weights' ? undefined : path);
 
 /** A call of a change, as Elysia hands it over. */
 interface Call {
   readonly request: Request;
-  readonly body: { readonly n: number; readonly hostnames?: string[] };
+  readonly body: { readonly n: number; readonly hostnames?: string[]; readonly weights?: Weights };
 }
 
 /** Who is in: read it, add to it, remove from it. */
@@ -72,8 +31,8 @@ export function replicasApi(fleet: Pick<Fleet, 'names' | 'plan' | 'add' | 'remov
     message: state(members),
     status: 'successful' as const,
   });
-  const add = async ({ request, body: { n, hostnames = [] } }: Call) => {
-    const join = { n, hostnames };
+  const add = async ({ request, body: { n, hostnames = [], weights = {} } }: Call) => {
+    const join = { n, hostnames, weights };
     if (!isDryRun(request.url)) return success(await fleet.add(join));
     const plan = fleet.plan({ join });
     return { add: [...plan.joining], ...reportOf(plan, fleet.ring) };
@@ -91,7 +50,7 @@ export function replicasApi(fleet: Pick<Fleet, 'names' | 'plan' | 'add' | 'remov
       detail: detail('List the replicas', 'In joining order.'),
     })
     .post('/add', add, {
-      ...checkedBody(change('to add', 2, ['a']), wrongChange),
+      ...checkedBody(joins, wrongJoin),
       response: {
         200: Type.Union(
           [
@@ -113,7 +72,7 @@ export function replicasApi(fleet: Pick<Fleet, 'names' | 'plan' | 'add' | 'remov
       ),
     })
     .delete('/rm', remove, {
-      ...checkedBody(change('to remove', 1, ['a']), wrongChange),
+      ...checkedBody(change('to remove', 1, ['a']), wrongLeave),
       response: {
         200: Type.Union(
           [

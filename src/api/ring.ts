@@ -24,7 +24,18 @@ const ring = Type.Object(
     replicas: Type.Array(
       Type.Object({
         name,
-        weight: Type.Integer({ description: 'Its share, as a multiple of that of weight 1', examples: [1] }),
+        weight: Type.Integer({
+          description: 'Its share, as a multiple of that of weight 1, as it was set',
+          examples: [1],
+        }),
+        effective_weight: Type.Optional(
+          Type.Number({
+            minimum: 0,
+            description:
+              'Where it is not that: what the map has by which requests are sent just now, less while the replica starts slowly, and 0 while it is off that map',
+            examples: [0.53125],
+          }),
+        ),
         state: Type.String({
           description: 'ready, or what it is on its way back from: ejected, waiting, starting',
           examples: ['ready'],
@@ -80,7 +91,12 @@ export function ringApi(fleet: Pick<Fleet, 'standing'>) {
         revision,
         algorithm,
         points,
-        replicas: replicas.map(({ name, state }) => ({ name, weight: 1, state })),
+        replicas: replicas.map(({ name, weight, effectiveWeight, state }) => ({
+          name,
+          weight,
+          ...(effectiveWeight === weight ? {} : { effective_weight: effectiveWeight }),
+          state,
+        })),
         reached: [...reached],
         leaving: leaving.map(({ name, inFlight }) => ({ name, in_flight: inFlight })),
         ringmasters: peers.map(({ url, heard }) => ({

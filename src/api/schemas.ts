@@ -1,5 +1,6 @@
-import { Type } from '@sinclair/typebox';
-import { NAME_PATTERN } from '../config.ts';
+import { Type, type TProperties } from '@sinclair/typebox';
+import { NAME_PATTERN, WEIGHT_MAX } from '../config.ts';
+import { ALGORITHMS, type Algorithm } from '../ring/placement.ts';
 
 /** Why a call was refused; `example` is a message that it comes with. */
 export const failure = (description: string, example: string) =>
@@ -17,6 +18,20 @@ export const failure = (description: string, example: string) =>
 export const bug = {
   500: failure('A bug in Ringmaster', 'Something went wrong inside Ringmaster: its log has the details'),
 };
+
+/** One of those that HASH may be. */
+export const algorithm = (description: string) =>
+  // Of a list that is mapped its types are not seen.
+  Type.Unsafe<Algorithm>(
+    Type.Union(
+      ALGORITHMS.map((one) => Type.Literal(one)),
+      { description, examples: ['ring'] },
+    ),
+  );
+
+/** A part of a whole. */
+export const part = (description: string, example: number) =>
+  Type.Number({ minimum: 0, maximum: 1, description, examples: [example] });
 
 export const names = (description: string, example: string[]) =>
   Type.Array(Type.String(), { description, examples: [example] });
@@ -55,8 +70,24 @@ export const hostname = (examples: string[]) =>
     examples,
   });
 
+/** Weights by name. */
+export const weights = (description: string, example: Readonly<Record<string, number>>) =>
+  Type.Object(
+    {},
+    {
+      additionalProperties: Type.Integer(),
+      description: `Weights by name, whole numbers from 1 to ${WEIGHT_MAX}: shares of the keys, as multiples of the share of weight 1. ${description}`,
+      examples: [example],
+    },
+  );
+
 /** How many join or leave, and which. Type, not Elysia's t, whose integer takes the text "3" too. */
-export const change = (which: string, n: number, hostnames: string[]) =>
+export const change = <const More extends TProperties = Record<never, never>>(
+  which: string,
+  n: number,
+  hostnames: string[],
+  more = {} as More,
+) =>
   Type.Object(
     {
       n: Type.Integer({ minimum: 1, description: `How many replicas ${which}`, examples: [n] }),
@@ -66,6 +97,7 @@ export const change = (which: string, n: number, hostnames: string[]) =>
           examples: [hostnames],
         }),
       ),
+      ...more,
     },
     // A misspelt "hostnames" must not remove whichever replica is the newest.
     { additionalProperties: false },

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { Elysia, t, type AnyElysia } from 'elysia';
+import { Elysia, type AnyElysia } from 'elysia';
 import { checkedBody } from '../api/body.ts';
 import { Refusal } from '../api/errors.ts';
 import type { Config } from '../config.ts';
@@ -7,20 +7,16 @@ import type { Log } from '../log.ts';
 import type { MetricsSource } from '../metrics/source.ts';
 import { Look } from './look.ts';
 import { page } from './page.ts';
-import { POINTS_REPLICAS_MAX, pointsOf } from './points.ts';
-import { probe } from './probe.ts';
+import { hasPoints, POINTS_REPLICAS_MAX, pointsOf } from './points.ts';
 import { Recorder, SAMPLE_MS } from './recorder.ts';
 import { Stream } from './stream.ts';
-
-/** Of a key that is looked up. */
-const PROBE_CHARS_MAX = 1024;
 
 const victim = Type.Object({ name: Type.String() }, { additionalProperties: false });
 const wrongVictim = (): string => 'The body must be JSON with the name of a replica: {"name":"server-2"}';
 
 export interface DashboardOptions {
   readonly source: MetricsSource;
-  readonly config: Pick<Config, 'adminToken' | 'maxReplicas' | 'chaos'>;
+  readonly config: Pick<Config, 'adminToken' | 'maxReplicas' | 'chaos' | 'shadowHash'>;
   readonly trafficPort: () => number | undefined;
   /** Ends a replica by force; undefined where that can't be done. */
   readonly kill: ((name: string) => Promise<void>) | undefined;
@@ -73,9 +69,6 @@ export class Dashboard {
         .get('/dashboard', () => new Response(null, { status: 308, headers: { location: '/' } }))
         .get('/dashboard/stream', ({ request }) => this.#open(request))
         .get('/dashboard/ring', () => this.#points())
-        .get('/dashboard/probe', ({ query }) => this.#probe(query.id), {
-          query: t.Object({ id: t.Optional(t.String()) }, { additionalProperties: true }),
-        })
         .post('/dashboard/kill', ({ body }) => this.#killed(body.name), checkedBody(victim, wrongVictim))
         .all('/dashboard/*', ({ request, params }) => this.#file(params['*'], request)),
     );
@@ -105,6 +98,7 @@ export class Dashboard {
 
   #points(): Response {
     const { map, digest } = this.#options.source.fleet.standing();
+    if (!hasPoints(map)) throw new Refusal(404, `The map of ${map.algorithm} has no points`);
     const points = pointsOf(map);
     if (points === undefined)
       throw new Refusal(
@@ -112,13 +106,6 @@ export class Dashboard {
         `The ring has more than ${POINTS_REPLICAS_MAX} replicas: too many points to draw`,
       );
     return Response.json({ digest, ...points }, { headers: { 'cache-control': 'no-store' } });
-  }
-
-  #probe(id: string | undefined): Response {
-    if (id === undefined || id.length > PROBE_CHARS_MAX)
-      throw new Refusal(400, `id must be there, with ${PROBE_CHARS_MAX} characters at most`);
-    const { map } = this.#options.source.fleet.standing();
-    return Response.json({ id, ...probe(map, id) }, { headers: { 'cache-control': 'no-store' } });
   }
 
   async #killed(name: string): Promise<Response> {

@@ -1,7 +1,7 @@
 import { authority, type Config } from '../config.ts';
 import type { ReplicaView } from '../fleet/crew.ts';
 import { sourceOf } from '../fleet/digest.ts';
-import { sharesOf } from '../metrics/shares.ts';
+import { sharesOf } from '../ring/shares.ts';
 import type { MetricsSource } from '../metrics/source.ts';
 import type { Recorder } from './recorder.ts';
 import type { ReplicaSnapshot, Snapshot } from './snapshot.ts';
@@ -12,7 +12,7 @@ const OFFSET_ERROR_MS = 100;
 export interface LookOptions {
   readonly source: MetricsSource;
   readonly recorder: Recorder;
-  readonly config: Pick<Config, 'adminToken' | 'maxReplicas'>;
+  readonly config: Pick<Config, 'adminToken' | 'maxReplicas' | 'shadowHash'>;
   readonly trafficPort: () => number | undefined;
   readonly chaos: boolean;
   /** Unix ms. */
@@ -59,7 +59,7 @@ export class Look {
       chaos,
       max_replicas: config.maxReplicas,
       engine_answers: fleet.engineAnswers,
-      ring: { digest, revision, algorithm, points },
+      ring: { digest, revision, algorithm, points, shadow: config.shadowHash ?? null },
       totals: {
         ...recorder.total,
         in_flight: replicas.reduce((sum, { in_flight }) => sum + in_flight, 0),
@@ -76,12 +76,14 @@ export class Look {
 
   #replica(view: ReplicaView, share: number): ReplicaSnapshot {
     const { recorder, now } = this.#options;
-    const { name, state, address, inFlight, restarts, sinceMs, why, startedAtMs, missed, askedAtMs } = view;
+    const { name, state, address, weight, effectiveWeight, inFlight, restarts } = view;
+    const { sinceMs, why, startedAtMs, missed, askedAtMs } = view;
     return {
       name,
       state,
       address: address === undefined ? null : authority(address),
-      weight: 1,
+      weight,
+      effective_weight: effectiveWeight,
       share,
       since: this.toUnix(sinceMs),
       why,

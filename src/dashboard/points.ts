@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { Placement } from '../ring/placement.ts';
-import { Ring } from '../ring/ring.ts';
+import { Circle } from '../ring/circle.ts';
 
 /** Of more replicas no page can show the points apart, and to send them takes 8 KB for each. */
 export const POINTS_REPLICAS_MAX = 256;
@@ -15,9 +15,14 @@ export interface DrawnPoints {
   readonly owners: string;
 }
 
-/** The points of the ring; undefined where it has none, or more than {@link POINTS_REPLICAS_MAX} replicas. O(points). */
+/** Whether keys belong to points of a circle. */
+export function hasPoints(map: Placement): map is Circle {
+  return map instanceof Circle;
+}
+
+/** The points of the circle; undefined where it is none, or of more than {@link POINTS_REPLICAS_MAX} replicas. O(points). */
 export function pointsOf(ring: Placement): DrawnPoints | undefined {
-  if (!(ring instanceof Ring) || ring.names.length > POINTS_REPLICAS_MAX) return undefined;
+  if (!hasPoints(ring) || ring.names.length > POINTS_REPLICAS_MAX) return undefined;
   const { positions, owners } = ring.columns();
   // Not the arrays' own memory, whose order of bytes is the machine's.
   const positionBytes = Buffer.alloc(positions.length * 4);

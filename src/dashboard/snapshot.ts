@@ -22,8 +22,10 @@ export interface Snapshot {
     readonly digest: string;
     readonly revision: number;
     readonly algorithm: string;
-    /** Points of a replica of weight 1. */
+    /** Points of a replica of weight 1; slots of a table. */
     readonly points: number;
+    /** The algorithm that is watched beside it; null: none is. */
+    readonly shadow: string | null;
   };
   readonly totals: Rates & { readonly in_flight: number; readonly clients: ClientCounts };
   /** In joining order; those that are just being added come last. */
@@ -47,6 +49,8 @@ export interface ReplicaSnapshot extends Rates {
   /** host:port; null where it has none just now. */
   readonly address: string | null;
   readonly weight: number;
+  /** Of that, what the map has: less while it starts slowly, and 0 off the ring. */
+  readonly effective_weight: number;
   /** Its part of the key space, 0 to 1. */
   readonly share: number;
   /** When it came into its state, and why. */

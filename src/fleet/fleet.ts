@@ -3,11 +3,13 @@ import type { Placement } from '../ring/placement.ts';
 import { digestOf, sourceOf } from './digest.ts';
 import type { Instance, InstanceSpec, Runtime } from '../runtime/runtime.ts';
 import { adoption } from './adoption.ts';
+import type { Choices } from './chooser.ts';
 import type { Clock } from './clock.ts';
 import { Crew, viewsOf, type Follower, type ReplicaView } from './crew.ts';
 import { eachAtMost } from './each-at-most.ts';
 import { EngineWord } from './engine-word.ts';
 import { Unavailable, type FleetError } from './errors.ts';
+import { Explainer, type Explanation } from './explain.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Log } from '../log.ts';
 import { Journal } from './journal.ts';
@@ -15,14 +17,22 @@ import { hasMoved, Member, type Lease, type StandingLease } from './member.ts';
 import { Marks } from './marks.ts';
 import {
   checkJoin,
+  checkJoinWeights,
   checkLeave,
+  checkWeights,
   joining,
   leaving,
   namesOf,
   planned,
+  weighed,
+  weighted,
+  weightsOf,
+  weightUnder,
   type Change,
   type Plan,
   type Proposal,
+  type Weighted,
+  type Weights,
 } from './membership.ts';
 import { Pulse } from './pulse.ts';
 import { ChangeQueue } from './queue.ts';
@@ -74,6 +84,7 @@ export class Fleet {
   readonly #crew: Crew;
   readonly #engine: EngineWord;
   readonly #pulse: Pulse;
+  readonly #explainer: Explainer;
   /** Members of the add that is under way. */
   readonly #joining = new Map<string, Member>();
   /** Names of an add that has failed, of which the engine may still say that they are members. */
@@ -112,6 +123,7 @@ export class Fleet {
     this.#pulse = new Pulse({ clock, ask: () => runtime.list() });
     this.#crew = new Crew({
       balance: config,
+      slowStartMs: config.slowStartMs,
       labelOf: (name) => runtime.naming.label?.(name),
       clock,
       log,
@@ -119,6 +131,15 @@ export class Fleet {
       eject: (member, why) => this.#supervisor.eject(member, why),
       rest: (member) => this.#supervisor.rest(member),
       look: () => void this.#look(),
+    });
+    this.#explainer = new Explainer({
+      hash: config.hash,
+      members: () => this.#members.values(),
+      member: (name) => this.#members.get(name),
+      labelOf: (name) => runtime.naming.label?.(name),
+      ring: () => this.#crew.ring,
+      owners: 'ready',
+      trace: (key, except) => this.#crew.trace(key, except),
     });
     this.#marks = new Marks(runtime, (name) => this.#members.has(name));
   }
@@ -187,7 +208,12 @@ export class Fleet {
       map: ring,
       digest: digestOf(sourceOf(ring)),
       revision: 0,
-      replicas: ring.names.map((name) => ({ name, state: 'ready' })),
+      replicas: ring.sites.map(({ name, weight }) => ({
+        name,
+        state: 'ready',
+        weight: this.#members.get(name)?.weight ?? weight,
+        effectiveWeight: weight,
+      })),
       reached: [],
       leaving: leaving.map(({ name, inFlight }) => ({ name, inFlight })),
       peers: [],
@@ -197,10 +223,23 @@ export class Fleet {
 
   /**
    * Picks the first replica in the key's failover order that is not in `except` and counts the request as in flight
-   * there, with no await between: a replica can't begin to leave in the gap. Undefined when none is left.
+   * there, with no await between: a replica can't begin to leave in the gap. Undefined when none is left. With a load
+   * factor, or where the key is hot, it may be another than the first; see Chooser.
+   *
+   * @param own whether the key is the request's own; false: it was drawn, since the request has none
    */
-  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
-    return this.#crew.claim(key, except);
+  claim(key: string, except?: ReadonlySet<string>, own = true): Lease | undefined {
+    return this.#crew.claim(key, except, own);
+  }
+
+  /** What is known of whom requests went to. */
+  get choices(): Choices {
+    return this.#crew.choices;
+  }
+
+  /** What `claim` would come to, and why; it claims nothing. */
+  explain(key: string, except?: ReadonlySet<string>): Explanation {
+    return this.#explainer.explain(key, except);
   }
 
   /**
@@ -227,13 +266,47 @@ export class Fleet {
   async add(change: Change): Promise<string[]> {
     const { runtime, config } = this.#options;
     const { naming } = runtime;
+    const { maxReplicas, hash } = config;
     checkJoin(change, naming);
+    checkJoinWeights(change, { naming, hash });
     return this.#queue.run(async () => {
-      const names = joining(this.names(), change, { maxReplicas: config.maxReplicas, naming });
-      await this.#join(names, 'was added');
+      const names = joining(this.names(), change, { maxReplicas, naming });
+      const joined = weighted(names, change.weights ?? {}, naming, this.replicas());
+      await this.#join(joined, 'was added');
       await this.#crew.inForce();
       return this.names();
     });
+  }
+
+  /**
+   * Gives members other weights; resolves with the weights of all once they are in force everywhere. Only keys that are due
+   * move: to who weighs more than before, and from who weighs less. The engine has noted them by then, for the next
+   * Ringmaster. Throws FleetError; then all are as they were.
+   */
+  async weigh(weights: Weights): Promise<Weights> {
+    const { runtime, config } = this.#options;
+    const { naming } = runtime;
+    checkWeights(weights, { naming, hash: config.hash });
+    return this.#queue.run(async () => {
+      const after = weighed(this.replicas(), weights, naming);
+      await this.#noteWeights(after.filter(({ name, weight }) => this.#members.get(name)?.weight !== weight));
+      this.#crew.weigh(after);
+      await this.#crew.inForce();
+      return weightsOf(this.replicas());
+    });
+  }
+
+  /** Has the engine note them, all or none. Throws FleetError. */
+  async #noteWeights(changed: readonly Weighted[]): Promise<void> {
+    const { runtime } = this.#options;
+    const note = async ({ name, weight }: Weighted): Promise<void> => runtime.weigh?.(name, weight);
+    try {
+      await eachAtMost(STARTS_AT_ONCE_MAX, changed, note);
+    } catch (error) {
+      const before = this.replicas().filter(({ name }) => changed.some((one) => one.name === name));
+      await Promise.allSettled(before.map(note));
+      throw this.#refusal(error, 'no weight was changed');
+    }
   }
 
   /** Removes replicas; resolves with the members' names once all are drained and gone. Throws FleetError; then none left. */
@@ -275,6 +348,7 @@ export class Fleet {
     // A leave that is under way began before, and has drained by then.
     const deadlineMs = clock.now() + config.drainTimeoutMs;
     this.#closing.abort();
+    this.#crew.close();
     await this.#queue.close();
     this.#unwatch();
     const members = [...this.#members.values()];
@@ -304,6 +378,7 @@ export class Fleet {
     void this.#lookNowAndThen();
     const { maxReplicas } = config;
     const { naming, owns } = runtime;
+    const first = { n: config.replicas, hostnames: [] };
     if (members.length > 0)
       log.info(
         { replicas: this.names() },
@@ -311,13 +386,14 @@ export class Fleet {
       );
     else if (config.replicas > 0)
       await this.#join(
-        joining([], { n: config.replicas, hostnames: [] }, { maxReplicas, naming }),
+        weighted(joining([], first, { maxReplicas, naming }), {}, naming, []),
         'among the first',
       );
   }
 
   #adopt(instance: Instance): void {
-    const spec: InstanceSpec = { ...specOf(instance), committed: true };
+    const weight = weightUnder(this.#options.config.hash, instance.weight);
+    const spec: InstanceSpec = { ...specOf(instance), weight, committed: true };
     const member = new Member(spec);
     this.#members.set(spec.name, member);
     this.#nextOrder = Math.max(this.#nextOrder, spec.order + 1);
@@ -326,6 +402,7 @@ export class Fleet {
       member.moved('waiting', clock.now(), 'was found ended');
     } else {
       member.moved('ejected', clock.now(), 'was found running');
+      member.startsWarm = true;
       member.began(instance);
       // Off the ring until it answers; half of its chances are gone, so a dead one is replaced soon.
       if (runtime.owns) member.missed = config.heartbeatFailures;
@@ -341,17 +418,20 @@ export class Fleet {
     );
   }
 
-  async #join(names: readonly string[], why: string): Promise<void> {
+  async #join(joined: readonly Weighted[], why: 'was added' | 'among the first'): Promise<void> {
     const { runtime, clock, log } = this.#options;
+    const names = namesOf(joined);
     // Who takes the name of one of those takes it away from the others.
     await this.#uncommit().catch((error: unknown) => {
       throw this.#refusal(error, 'nothing was added');
     });
     const join = crypto.randomUUID();
-    const members = names.map(
-      (name, i) => new Member({ name, order: this.#nextOrder + i, join, committed: false }),
+    const members = joined.map(
+      ({ name, weight }, i) =>
+        new Member({ name, order: this.#nextOrder + i, weight, join, committed: false }),
     );
     for (const member of members) {
+      member.startsWarm = why === 'among the first';
       member.moved('starting', clock.now(), 'is being added');
       this.#joining.set(member.name, member);
       this.#knownSinceLook.add(member.name);
@@ -633,8 +713,6 @@ export class Fleet {
   }
 }
 
-function specOf({ name, order, join, committed }: InstanceSpec): InstanceSpec {
-  return { name, order, join, committed };
+function specOf({ name, order, weight, join, committed }: InstanceSpec): InstanceSpec {
+  return { name, order, weight, join, committed };
 }
-
-/** Whether what runs is not where it was, as after a cut of its network: another may answer there, in its name. */

@@ -22,6 +22,8 @@ export type Happening =
   | 'left'
   /** Was to leave, and could not. */
   | 'stayed'
+  /** Has another weight. */
+  | 'weighed'
   | 'engine away'
   | 'engine back';
 

@@ -1,5 +1,6 @@
 import type { Address, Instance, InstanceSpec } from '../runtime/runtime.ts';
 import { Leases } from './leases.ts';
+import { Load } from './load.ts';
 import { FailureRun } from './outlier.ts';
 import type { ReplicaState } from './state.ts';
 
@@ -28,6 +29,12 @@ export interface Lease {
   /** Reports that there are too many requests that failed, or that wait in vain: it leaves the ring, unless too many others have. */
   failing(): void;
 }
+
+/**
+ * Picks the replica of a request with that key, none of `except`, and counts the request as in flight there. The claim
+ * without any in `except` is the request's first, by which it is counted; `own` is false where the key was drawn for it.
+ */
+export type Claim = (key: string, except?: ReadonlySet<string>, own?: boolean) => Lease | undefined;
 
 /** What a lease can tell of its replica; see Lease. */
 export interface LeaseReports {
@@ -84,11 +91,20 @@ export class MemberLease implements Lease {
 
 /** One lease for all requests that another process has in flight at a replica: a drain waits for them as for any. */
 export class StandingLease extends MemberLease {
+  #requests = 0;
+
   /** How many they are, by what that process told last. */
-  requests = 0;
+  get requests(): number {
+    return this.#requests;
+  }
+
+  set requests(requests: number) {
+    if (this.place !== undefined) this.member.load.add(requests - this.#requests);
+    this.#requests = requests;
+  }
 }
 
-/** What the fleet knows of one replica. Only Fleet and Supervisor write it. */
+/** What the fleet knows of one replica. Only Fleet, Crew and Supervisor write it. */
 export class Member {
   #state: ReplicaState = 'starting';
   /** When it came into that state, by the fleet's clock, and why. */
@@ -98,11 +114,19 @@ export class Member {
   isNew = true;
   /** Whether it has another instance than when it was on the ring last. */
   isRenewed = false;
+  /** Whether the instance that it gets next is none that has to warm up: it was there before us, or is among the first. */
+  startsWarm = false;
+  /** Whether its instance has never been on the ring: it knows no key yet. */
+  isCold = true;
+  /** Whether its share grows until it is warm. */
+  grows = false;
+  /** From when on its instance is warm, by the fleet's clock. */
+  warmAtMs = Number.NEGATIVE_INFINITY;
   /** When the heartbeat was sent that is under way, or that it did not answer first of those that it owes. */
   askedAtMs: number | undefined;
   readonly leases = new Leases();
-  /** Those of `leases` that stand for any number of requests. */
-  readonly #standing = new Set<StandingLease>();
+  /** Requests in flight, here and in other processes. */
+  readonly load = new Load();
   /** Heartbeats missed in a row. */
   missed = 0;
   /** Deaths since it was last stable. */
@@ -138,6 +162,7 @@ export class Member {
     return this.spec.name;
   }
 
+  /** As it was set, 1 to WEIGHT_MAX. */
   get weight(): number {
     return this.spec.weight ?? 1;
   }
@@ -151,7 +176,7 @@ export class Member {
     this.#state = to;
     this.sinceMs = nowMs;
     this.why = why;
-    if (to === 'ready') this.isNew = this.isRenewed = false;
+    if (to === 'ready') this.isNew = this.isRenewed = this.isCold = false;
   }
 
   /** The instance that is looked after; undefined when there is none, or none that lives. */
@@ -169,6 +194,9 @@ export class Member {
     this.#run = new AbortController();
     this.#instance = instance;
     this.isRenewed = !this.isNew;
+    this.isCold = !this.startsWarm;
+    this.startsWarm = this.grows = false;
+    this.warmAtMs = Number.NEGATIVE_INFINITY;
     this.askedAtMs = undefined;
     this.missed = 0;
     this.rests = 0;
@@ -218,21 +246,19 @@ export class Member {
     this.leases.tell('onCut');
   }
 
-  /** Requests in flight, here and in other processes. */
   get inFlight(): number {
-    let sum = this.leases.size - this.#standing.size;
-    for (const lease of this.#standing) sum += lease.requests;
-    return sum;
+    return this.load.inFlight;
   }
 
   hold(lease: Lease): void {
     this.leases.add(lease);
-    if (lease instanceof StandingLease) this.#standing.add(lease);
+    this.load.add(requestsOf(lease));
   }
 
   drop(lease: Lease): void {
-    if (lease instanceof StandingLease) this.#standing.delete(lease);
-    if (this.leases.delete(lease) && this.leases.size === 0) this.#idle?.();
+    if (!this.leases.delete(lease)) return;
+    this.load.add(-requestsOf(lease));
+    if (this.leases.size === 0) this.#idle?.();
   }
 
   /** Resolves when no lease is held. */
@@ -242,6 +268,10 @@ export class Member {
       this.#idle = resolve;
     });
   }
+}
+
+function requestsOf(lease: Lease): number {
+  return lease instanceof StandingLease ? lease.requests : 1;
 }
 
 /** Whether what runs is not where it was, as after a cut of its network: another may answer there, in its name. */

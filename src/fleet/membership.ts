@@ -1,4 +1,5 @@
 import { NAME_PATTERN, WEIGHT_MAX, WEIGHT_SUM_MAX } from '../config.ts';
+import { COURSE_REPLICAS_MAX } from '../ring/course.ts';
 import type { Algorithm, Site } from '../ring/placement.ts';
 import { foldName, type Naming } from '../runtime/naming.ts';
 import { InvalidChange, NameTaken, TooManyReplicas, UnknownReplica } from './errors.ts';
@@ -20,6 +21,8 @@ export interface Proposal {
   readonly leave?: Change;
   /** Of those who stay. */
   readonly weigh?: Weights;
+  /** How keys would be placed; as they are where it is not said. */
+  readonly hash?: Algorithm;
 }
 
 /** What a proposal comes to, by name. */
@@ -31,6 +34,8 @@ export interface Plan {
   /** The members of now, and those of after it, in joining order, as placements know them. */
   readonly before: readonly Site[];
   readonly after: readonly Site[];
+  /** How keys are placed now, and how after it. */
+  readonly hash: { readonly before: Algorithm; readonly after: Algorithm };
 }
 
 /** A member, and its weight. */
@@ -172,6 +177,16 @@ export function weighted(
   return joined;
 }
 
+/** What comes of a weight that was kept: where the algorithm has none it is not said, whatever an engine still says. */
+export function weightUnder(hash: Algorithm, weight: number | undefined): number | undefined {
+  return hash === 'course' ? undefined : weight;
+}
+
+/** Weights by name, in joining order. */
+export function weightsOf(members: readonly Weighted[]): Weights {
+  return Object.fromEntries(members.map(({ name, weight }) => [name, weight]));
+}
+
 /** A member as placements know it. */
 export function siteOf({ name, weight }: Weighted, naming: Naming): Site {
   return { name, weight, label: naming.label?.(name) };
@@ -183,10 +198,11 @@ export function siteOf({ name, weight }: Weighted, naming: Naming): Site {
  */
 export function planned(
   members: readonly Weighted[],
-  { join, leave, weigh = {} }: Proposal,
-  limits: JoinLimits & WeightLimits,
+  { join, leave, weigh = {}, hash }: Proposal,
+  inForce: JoinLimits & WeightLimits,
 ): Plan {
-  const { naming } = limits;
+  const { naming } = inForce;
+  const limits = { ...inForce, hash: hash ?? inForce.hash };
   if (join !== undefined) checkJoin(join, naming);
   if (join !== undefined) checkJoinWeights(join, limits);
   if (leave !== undefined) checkLeave(leave, naming);
@@ -201,8 +217,20 @@ export function planned(
   const joined = join === undefined ? [] : joining(namesOf(stay), join, limits);
   const stayed = weighed(stay, weigh, naming);
   const after = [...stayed, ...weighted(joined, join?.weights ?? {}, naming, stayed)];
+  if (limits.hash === 'course' && after.length > COURSE_REPLICAS_MAX)
+    throw new InvalidChange(
+      `The map of course has room for ${COURSE_REPLICAS_MAX} replicas, not for ${after.length}: plan for fewer or with another hash`,
+    );
+  // It has no weights, whatever they were before.
+  const weighs = limits.hash !== 'course';
   const sites = (all: readonly Weighted[]): Site[] => all.map((one) => siteOf(one, naming));
-  return { joining: joined, leaving: left, before: sites(members), after: sites(after) };
+  return {
+    joining: joined,
+    leaving: left,
+    before: sites(members),
+    after: sites(after.map(({ name, weight }) => ({ name, weight: weighs ? weight : 1 }))),
+    hash: { before: inForce.hash, after: limits.hash },
+  };
 }
 
 function withWeights(members: readonly Weighted[], weights: Weights, naming: Naming): Weighted[] {

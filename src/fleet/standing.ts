@@ -1,5 +1,5 @@
 import type { Placement } from '../ring/placement.ts';
-import type { ReplicaState } from './state.ts';
+import type { ReplicaView } from './crew.ts';
 
 /** The map in force and who it is made of, as one Ringmaster sees it; also what it tells the others. */
 export interface Standing {
@@ -10,7 +10,7 @@ export interface Standing {
   /** How many changes have led to it, where several share the replicas; the same change has the same number everywhere. */
   readonly revision: number;
   /** Those on the map, by name. */
-  readonly replicas: readonly { readonly name: string; readonly state: ReplicaState }[];
+  readonly replicas: readonly Pick<ReplicaView, 'name' | 'state' | 'weight' | 'effectiveWeight'>[];
   /** Those that are to join and have answered here already, by name. */
   readonly reached: readonly string[];
   /** Those that are off the map for good, and finish what they have in flight here. */

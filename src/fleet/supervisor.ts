@@ -95,8 +95,11 @@ export class Supervisor {
     // The engine, too, gets no longer than the start as a whole.
     void clock.sleep(startTimeoutMs, bound).then(() => timeout.abort(late));
     try {
+      const { weight } = member;
       const instance = await runtime.start(member.spec, bound);
       member.began(instance);
+      // Weighed while it was being started, when the engine had no instance to note that at. Its life does not depend on it.
+      if (member.weight !== weight) await runtime.weigh?.(member.name, member.weight).catch(() => {});
       // The news of its end may have come already, when nobody knew yet that it is ours.
       look();
       return await this.#firstAnswer(member, instance, bound, elsewhere);

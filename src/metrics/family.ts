@@ -1,4 +1,5 @@
 import type { ReplicaView } from '../fleet/crew.ts';
+import type { HotReport } from '../fleet/hot-keys.ts';
 import type { Standing } from '../fleet/standing.ts';
 import type { MetricsSource } from './source.ts';
 
@@ -26,6 +27,7 @@ export interface Family {
 export interface Look {
   readonly source: MetricsSource;
   readonly standing: Standing;
+  readonly hot: HotReport;
   /** By name, each of which comes once: Prometheus takes nothing of a scrape in which a series comes twice. */
   readonly replicas: ReadonlyMap<string, ReplicaView>;
 }
@@ -33,7 +35,8 @@ export interface Look {
 export function lookAt(source: MetricsSource): Look {
   const replicas = new Map<string, ReplicaView>();
   for (const view of source.fleet.everyone()) if (!replicas.has(view.name)) replicas.set(view.name, view);
-  return { source, standing: source.fleet.standing(), replicas };
+  const { fleet } = source;
+  return { source, standing: fleet.standing(), hot: fleet.choices.hot(), replicas };
 }
 
 /** A family of one sample, which has no labels. */

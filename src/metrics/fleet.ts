@@ -3,7 +3,7 @@ import type { Happening } from '../fleet/journal.ts';
 import type { ReplicaState } from '../fleet/state.ts';
 import { CALL_BOUNDS_S, VERBS, type CallCounts } from '../runtime/meter.ts';
 import { byReplica, HistogramWriter, single, type Family, type Look } from './family.ts';
-import { sharesOf } from './shares.ts';
+import { sharesOf } from '../ring/shares.ts';
 
 /** Those that a replica can be seen in; who is gone is no longer there. */
 const STATES: readonly ReplicaState[] = ['starting', 'ready', 'ejected', 'waiting', 'draining'];
@@ -19,6 +19,7 @@ const KINDS: readonly Happening[] = [
   'draining',
   'left',
   'stayed',
+  'weighed',
 ];
 
 const CALL_DURATION = 'ringmaster_engine_call_duration_seconds';
@@ -55,7 +56,7 @@ export const fleetFamilies: readonly Family[] = [
   {
     name: 'ringmaster_membership_changes_total',
     type: 'counter',
-    help: 'What has happened to replicas: joined, ejected (may come back by itself), died, restarting, healed (with a new instance), back (with the one it had), draining, left, stayed (could not leave).',
+    help: 'What has happened to replicas: joined, ejected (may come back by itself), died, restarting, healed (with a new instance), back (with the one it had), draining, left, stayed (could not leave), weighed (given another weight).',
     samples: ({ source }) =>
       KINDS.map((kind) => ({ labels: { kind }, value: source.fleet.journal.count(kind) })),
   },

@@ -1,4 +1,5 @@
 import Registry from 'prom-client/lib/registry.js';
+import { choiceFamilies } from './choices.ts';
 import { lookAt, type Family, type Look } from './family.ts';
 import { fleetFamilies } from './fleet.ts';
 import { processFamilies } from './process.ts';
@@ -11,7 +12,12 @@ export interface MetricsRegistry {
   metrics(): Promise<string>;
 }
 
-const FAMILIES: readonly Family[] = [...requestFamilies, ...fleetFamilies, ...processFamilies];
+const FAMILIES: readonly Family[] = [
+  ...requestFamilies,
+  ...fleetFamilies,
+  ...choiceFamilies,
+  ...processFamilies,
+];
 
 /**
  * What Prometheus reads. Nothing is counted here: the source's own counts, which are made to be quick with each request,

@@ -1,3 +1,4 @@
+import type { Choices } from '../fleet/chooser.ts';
 import type { ReplicaView } from '../fleet/crew.ts';
 import { Journal } from '../fleet/journal.ts';
 import type { Standing } from '../fleet/standing.ts';
@@ -14,6 +15,7 @@ export interface MetricsSource {
     standing(): Standing;
     readonly journal: Journal;
     readonly engineAnswers: boolean;
+    readonly choices: Pick<Choices, 'hot' | 'away' | 'shadow'>;
   };
   readonly engine: EngineMeter;
   /** Client connections of the port for traffic, all processes together. */
@@ -29,7 +31,7 @@ export interface MetricsSource {
 }
 
 /** Of a fleet of which nothing else is known, and nothing counted. */
-export function sourceAround(fleet: Pick<MetricsSource['fleet'], 'standing'>): MetricsSource {
+export function sourceAround(fleet: Pick<MetricsSource['fleet'], 'standing' | 'choices'>): MetricsSource {
   return {
     tallies: { traffic: new Tally(), control: new Tally() },
     fleet: {
@@ -37,6 +39,7 @@ export function sourceAround(fleet: Pick<MetricsSource['fleet'], 'standing'>): M
       standing: () => fleet.standing(),
       journal: new Journal(() => performance.now()),
       engineAnswers: true,
+      choices: fleet.choices,
     },
     engine: new EngineMeter(),
     clients: () => NO_CLIENTS,

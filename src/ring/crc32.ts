@@ -1,5 +1,5 @@
 /**
- * CRC-32 as in Ethernet, gzip and PNG (ISO/IEC 13239, §4.2.5.3; RFC 1952, §8): the reflected polynomial 0xEDB88320, begun
+ * CRC-32 as in Ethernet, gzip and PNG (ITU-T V.42, §8.1.1.6.2; RFC 1952, §8): the reflected polynomial 0xEDB88320, begun
  * with all bits set, and inverted at the end. Here for the maps of other balancers: it is no good hash, as keys that
  * differ in the same bits have hashes that do.
  */

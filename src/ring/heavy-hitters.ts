@@ -35,7 +35,7 @@ export interface HeavyHitterSummary {
  * takes over the one with the smallest count, and that count as its error.
  *
  * With m counters and n counted in all, an error is n/m at most, and every key that came more often than n/m has a
- * counter (Theorems 2 and 3 there).
+ * counter.
  *
  * The paper keeps counters in a list of buckets of equal count, which makes one more an O(1); but after {@link scale}
  * counts are no whole numbers, and a bucket would hold one counter each. Here a heap finds the smallest, and is put in
@@ -91,7 +91,7 @@ export class HeavyHitters {
   add(key: string, times = 1): void {
     if (!(times > 0 && times < Infinity))
       throw new RangeError(`A key is counted a number of times above 0, not ${times}`);
-    const kept = key.length > KEY_LENGTH_MAX ? cutOf(key) : key;
+    const kept = keptAs(key);
     this.#total += times;
     const counter = this.#counterOf.get(kept);
     if (counter !== undefined) this.#counts[counter]! += times;
@@ -137,7 +137,7 @@ export class HeavyHitters {
 
   /**
    * Counts what another counted, too, as if all had come here (Agarwal, Cormode, Huang, Phillips, Wei and Yi, "Mergeable
-   * Summaries", PODS 2012, §3): a key that one of both has no counter for may have come there as often as the smallest
+   * Summaries", PODS 2012): a key that one of both has no counter for may have come there as often as the smallest
    * count says. Of all keys those with the largest counts keep a counter. Errors add up and stay below n/m of what was
    * counted by both. O(m log m).
    *
@@ -238,6 +238,11 @@ function byCount(a: HeavyHitter, b: HeavyHitter): number {
 /** How often a key without a counter may have come. */
 function floorOf({ keysMax, hitters }: HeavyHitterSummary): number {
   return hitters.length < keysMax ? 0 : hitters.at(-1)!.count;
+}
+
+/** What is kept of a key, by which {@link HeavyHitters} tells of it. O(1), or O(length) where it is longer than {@link KEY_LENGTH_MAX}. */
+export function keptAs(key: string): string {
+  return key.length > KEY_LENGTH_MAX ? cutOf(key) : key;
 }
 
 /** One character longer than any key that is kept whole, so that it is none of these. */

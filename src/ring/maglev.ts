@@ -27,8 +27,8 @@ const FREE = 0xffff;
  * 65,537 w / W slots, to the nearest whole number or the one beside it; each has one at least for up to 65,535.
  *
  * Shares are more even than on a ring, at the price of some needless moves: where one of N joins or leaves, some slots
- * change hands between two others, as the turns at which they are reached have changed: some 0.1 to 0.3 % of the
- * keys for N from 3 to 100.
+ * change hands between two others, as the turns at which they are reached have changed: 0.1 % of the keys for N = 3,
+ * 0.2 % for 10, 0.6 % for 100, and less than 1 % for any N up to 1000.
  *
  * Memory: 128 KiB, and some 100 bytes per replica.
  */
@@ -119,7 +119,7 @@ export class Maglev implements Placement {
 }
 
 /**
- * By multiplication and not by remainder (Lemire, "Fast Random Integer Generation in an Interval", 2018, §4): so a slot
+ * By multiplication and not by remainder (Lemire, "Fast Random Integer Generation in an Interval", 2018): so a slot
  * is an arc of the 2^32 hashes, all of which are as long, within one. A product of 49 bits is exact.
  */
 function slotOf(hash: number): number {

@@ -41,7 +41,7 @@ export interface Placement {
   owner(key: string): string | undefined;
 
   /**
-   * distinct replicas in failover order, owner first
+   * distinct replicas in failover order, owner first; one that owns nothing may be missing
    *
    * @param limit how many at most, 0 or more; all of them by default
    */
@@ -64,7 +64,10 @@ export interface Placement {
   /** How many positions there are: 2^32 on a ring, the size of the table elsewhere. */
   readonly positions: number;
 
-  /** The part of the key space that each replica owns: exact, 1 in sum unless there is no replica. */
+  /**
+   * The part of the key space that each replica owns: exact, where each key has an order of its own of ideal hashes; 1 in
+   * sum unless there is no replica.
+   */
   share(): Map<string, number>;
 
   /** The whole map; only where a hash has an owner and not, as in rendezvous hashing, each pair of key and replica a score. */

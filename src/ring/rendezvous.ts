@@ -17,8 +17,8 @@ interface Group {
 
 /**
  * Rendezvous or highest-random-weight hashing (Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates",
- * 1998), with weights by the logarithmic method (Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", SPAA
- * 2005, §4): each replica has a score for each key, -w / ln h of a hash h in (0, 1) of the two, and the highest owns it.
+ * 1998), with weights by the Logarithmic Method of Schindelhauer and Schomaker ("Weighted Distributed Hash Tables", SPAA
+ * 2005): each replica has a score for each key, -w / ln h of a hash h in (0, 1) of the two, and the highest owns it.
  * Immutable, and a function of the set of replicas alone.
  *
  * As -ln h is exponentially distributed, a replica owns w / W of the keys; who joins, leaves or changes its weight takes
@@ -28,7 +28,7 @@ interface Group {
  * A key is known by its 32-bit hash, which is mixed twice with one of two hashes of the replica's name: once is not
  * enough, as names whose hashes differ in one bit would order keys alike.
  *
- * Memory: some 120 bytes per replica.
+ * Memory: some 90 bytes per replica.
  */
 export class Rendezvous implements Placement {
   readonly algorithm = 'rendezvous';

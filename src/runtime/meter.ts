@@ -1,8 +1,8 @@
 import type { Runtime } from './runtime.ts';
 
 /** What is asked of an engine. */
-export type Verb = 'list' | 'start' | 'mark' | 'stop' | 'kill';
-export const VERBS: readonly Verb[] = ['list', 'start', 'mark', 'stop', 'kill'];
+export type Verb = 'list' | 'start' | 'mark' | 'weigh' | 'stop' | 'kill';
+export const VERBS: readonly Verb[] = ['list', 'start', 'mark', 'weigh', 'stop', 'kill'];
 
 /** Upper bounds, in seconds, of calls that are counted together; what took longer is counted after them. */
 export const CALL_BOUNDS_S: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -21,7 +21,7 @@ export class EngineMeter {
 
   constructor() {
     const none = (): CallCounts => ({ took: new Float64Array(CALL_BOUNDS_S.length + 1), sumS: 0, failed: 0 });
-    this.calls = { list: none(), start: none(), mark: none(), stop: none(), kill: none() };
+    this.calls = { list: none(), start: none(), mark: none(), weigh: none(), stop: none(), kill: none() };
   }
 
   async count<T>(verb: Verb, call: () => Promise<T>): Promise<T> {
@@ -54,6 +54,9 @@ export function metered(runtime: Runtime, meter: EngineMeter): Runtime {
     start: (spec, signal) => meter.count('start', () => runtime.start(spec, signal)),
     mark: (names, as) => meter.count('mark', () => runtime.mark(names, as)),
     stop: (name, graceMs) => meter.count('stop', () => runtime.stop(name, graceMs)),
+    ...(runtime.weigh === undefined
+      ? {}
+      : { weigh: (name, weight) => meter.count('weigh', async () => runtime.weigh?.(name, weight)) }),
     ...(runtime.kill === undefined
       ? {}
       : { kill: (name) => meter.count('kill', async () => runtime.kill?.(name)) }),

@@ -30,6 +30,11 @@ export const startedNaming: Naming = {
   generated: (number) => `server-${number}`,
 };
 
+/** As above, of replicas that listen on `port` and that others know by their names there, as on a network of an engine. */
+export function networkNaming(port: number): Naming {
+  return { ...startedNaming, label: (name) => `${name}:${port}` };
+}
+
 /** DNS and some file systems do not tell case apart, so neither may two replicas. */
 export function foldName(name: string): string {
   return name.toLowerCase();

@@ -7,6 +7,8 @@ export interface Seat {
   readonly order: number;
   /** Identifies the add that brought the replica in. */
   readonly join: string;
+  /** Its share of the keys as a multiple of the share of weight 1: 1 to WEIGHT_MAX, and 1 where it is not said. */
+  readonly weight?: number | undefined;
   readonly mark: Mark;
   /** The run of the Ringmaster that carries out what the mark says; of a member nobody's, and empty. */
   readonly by: string;

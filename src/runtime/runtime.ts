@@ -1,3 +1,4 @@
+import { WEIGHT_MAX } from '../config.ts';
 import type { Naming } from './naming.ts';
 import type { Commons } from './roster.ts';
 
@@ -36,6 +37,12 @@ export interface Runtime {
   mark(names: readonly string[], as: Mark): Promise<string[]>;
   /** Asks the replica's instance to end, ends it by force after `graceMs`, and removes it. Gone already is success. */
   stop(name: string, graceMs: number): Promise<void>;
+  /**
+   * Notes at the engine that the replica's instance has another weight than it was started with, so that the next
+   * Ringmaster finds it; where nothing has that name nothing is done. Throws EngineGone, StartFailed. Undefined where
+   * instances end with us, or the roster says what they weigh.
+   */
+  weigh?(name: string, weight: number): Promise<void>;
   /**
    * Ends the replica's instance by force, and leaves what is left of it to be found: so that it can be seen to heal. Where
    * nothing runs under that name nothing is done. Undefined where instances can't be reached from here, or are not ours.
@@ -86,6 +93,19 @@ export interface Address {
 export function marked(as: Mark): Pick<Instance, 'committed' | 'leaving'> {
   const leaving = as === 'leaving first' ? 'first' : as === 'leaving' ? 'other' : undefined;
   return { committed: as !== 'joining', leaving };
+}
+
+/** Digits of a whole number without a sign or a leading zero, as we write weights. */
+const WEIGHT = /^[1-9]\d{0,2}$/;
+
+/**
+ * The weight that an engine has kept as `text`, 1 to WEIGHT_MAX; 1 where it has none: so is one that was started before there
+ * were weights. Undefined where we have not written that.
+ */
+export function weightOf(text: string | undefined): number | undefined {
+  if (text === undefined) return 1;
+  const weight = WEIGHT.test(text) ? Number(text) : Number.NaN;
+  return weight <= WEIGHT_MAX ? weight : undefined;
 }
 
 /** The engine does not answer. */

@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts';
+import type { Explanation } from '../fleet/explain.ts';
 import type { Lease } from '../fleet/member.ts';
 import type { Address } from '../runtime/runtime.ts';
 import type { AccessLog } from './access-log.ts';
@@ -6,6 +7,7 @@ import { Account } from './account.ts';
 import { Attempts } from './attempts.ts';
 import { ReplayableBody } from './body.ts';
 import { RetryBudget } from './budget.ts';
+import { EXPLAIN, explainedFields, type Explain } from './explained.ts';
 import { keptRequestId, requestHeaders } from './headers.ts';
 import { isAuthority } from './http1/authority.ts';
 import { keyOf } from './key.ts';
@@ -23,6 +25,8 @@ export class ForwardError extends Error {
   constructor(
     readonly status: 400 | 502 | 503 | 504,
     message: string,
+    /** Further fields of the reply. */
+    readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(message);
   }
@@ -34,8 +38,10 @@ export type ForwardConfig = Pick<
 >;
 
 export interface ForwarderOptions {
-  /** Picks the key's next replica that is not in `except`. */
-  readonly claim: (key: string, except: ReadonlySet<string>) => Lease | undefined;
+  /** As Claim; where nothing was asked before, `except` is empty. */
+  readonly claim: (key: string, except: ReadonlySet<string>, own: boolean) => Lease | undefined;
+  /** What that comes to, for requests that ask; undefined: none is told. */
+  readonly explain?: Explain;
   readonly send: Send;
   readonly config: ForwardConfig;
   /** Where requests are counted. */
@@ -52,10 +58,15 @@ interface Message {
   readonly body: ReplayableBody | undefined;
   readonly requestId: string;
   readonly key: string;
+  /** Whether the request has that key, and it was not drawn for it. */
+  readonly keyIsOwn: boolean;
   readonly attempts: Attempts;
   readonly account: Account;
   /** Aborts when the client goes away. */
   readonly client: AbortSignal;
+  /** Whether the client is to be told why its request went where it went, and what it is told. */
+  readonly explains: boolean;
+  explained: Explanation | undefined;
 }
 
 /** Sends requests of the control port to the replica that owns their key, over the platform's own HTTP client. */
@@ -123,7 +134,8 @@ export class Forwarder {
     const { config } = this.#options;
     const header = (lower: string): string | undefined => request.headers.get(lower) ?? undefined;
     const origin = this.#trust.originOf(peer, header('x-forwarded-for'));
-    const key = keyOf({ target, origin, header }, config.hashKey) ?? crypto.randomUUID();
+    const own = keyOf({ target, origin, header }, config.hashKey);
+    const key = own ?? crypto.randomUUID();
     const body = request.body === null ? undefined : new ReplayableBody(request.body);
     const client = { address: peer, trusted: this.#trust.has(peer) };
     const headers = requestHeaders(request.headers, client, requestId);
@@ -135,11 +147,28 @@ export class Forwarder {
       body,
       requestId,
       key,
+      keyIsOwn: own !== undefined,
       attempts,
       account,
       client: request.signal,
+      explains: header(EXPLAIN) === '1',
+      explained: undefined,
     };
     this.#budget.deposit();
+    try {
+      return await this.#askInOrder(message);
+    } catch (error) {
+      if (message.explained === undefined || !(error instanceof ForwardError)) throw error;
+      throw new ForwardError(
+        error.status,
+        error.message,
+        Object.fromEntries(explainedFields(message.explained)),
+      );
+    }
+  }
+
+  async #askInOrder(message: Message): Promise<Response> {
+    const { attempts, account } = message;
     let place = this.#take(message);
     for (;;) {
       const { replica } = place.lease;
@@ -167,9 +196,16 @@ export class Forwarder {
     return { method, bodyWhole: body?.whole ?? true, retries: this.#options.config.retries };
   }
 
+  /** What a claim comes to that is made now, with no await between. */
+  #explain({ explains, key, attempts }: Message): Explanation | undefined {
+    return explains ? this.#options.explain?.(key, attempts.tried) : undefined;
+  }
+
   /** A place at the next replica that is to be asked. */
-  #take({ key, attempts }: Message): Place {
-    const lease = this.#options.claim(key, attempts.tried);
+  #take(message: Message): Place {
+    const { key, keyIsOwn, attempts } = message;
+    message.explained = this.#explain(message);
+    const lease = this.#options.claim(key, attempts.tried, keyIsOwn);
     if (lease === undefined) {
       if (attempts.tried.size === 0)
         throw new ForwardError(503, 'No replica is ready: ask again, or /add some');
@@ -192,16 +228,18 @@ export class Forwarder {
 
   /** The place at another replica that a failing reply is to be compared with, where there is one; see isComparable. */
   #another(message: Message, { lease }: Place, verdict: Verdict): Place | undefined {
-    const { key, attempts } = message;
+    const { key, keyIsOwn, attempts } = message;
     const asked = this.#asked(message);
     if (!isComparable(asked)) return undefined;
     attempts.failed(lease.replica, 'failing');
     if (!attempts.allow(asked)) return undefined;
-    const next = this.#options.claim(key, attempts.tried);
+    const explained = this.#explain(message);
+    const next = this.#options.claim(key, attempts.tried, keyIsOwn);
     const place = next === undefined ? undefined : this.#placeOf(next);
     if (place === undefined) return undefined;
     if (attempts.mayGoOn(asked, this.#budget, performance.now())) {
       attempts.compare(lease, verdict);
+      message.explained = explained;
       return place;
     }
     place.release();
@@ -261,8 +299,8 @@ export class Forwarder {
       const onWhole = (): void => {
         if (verdict === 'answers') lease.answered();
       };
-      const { requestId, account } = message;
-      return await passOn({ reply, method, requestId, place, attempt, account, onWhole });
+      const { requestId, account, explained } = message;
+      return await passOn({ reply, method, requestId, explained, place, attempt, account, onWhole });
     } catch (error) {
       // Also where it was the reply that could not be passed on: no more of it is to come.
       attempt.abort();

@@ -1,3 +1,5 @@
+import type { Explanation } from '../fleet/explain.ts';
+import { setExplained } from './explained.ts';
 import {
   claimsOrigin,
   FIELD,
@@ -38,11 +40,17 @@ export function requestHeaders(received: Headers, { address, trusted }: Client, 
 }
 
 /** What a client gets to see of a reply: the replica's fields less those of this hop, plus who served it. */
-export function replyHeaders(received: Headers, replica: string, requestId: string): Headers {
+export function replyHeaders(
+  received: Headers,
+  replica: string,
+  requestId: string,
+  explained?: Explanation,
+): Headers {
   const headers = endToEnd(received, () => true);
   headers.set('x-served-by', replica);
   if (!headers.has('x-request-id')) headers.set('x-request-id', requestId);
   headers.append('via', VIA);
+  setExplained(headers, explained);
   return headers;
 }
 

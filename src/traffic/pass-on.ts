@@ -1,3 +1,4 @@
+import type { Explanation } from '../fleet/explain.ts';
 import type { Account } from './account.ts';
 import { replyHeaders } from './headers.ts';
 import type { Place } from './place.ts';
@@ -10,6 +11,8 @@ export interface Passing {
   readonly reply: Response;
   readonly method: string;
   readonly requestId: string;
+  /** What the client is told of where its request went, and why. */
+  readonly explained: Explanation | undefined;
   readonly place: Place;
   /** Calls off what is left of the reply. */
   readonly attempt: AbortController;
@@ -24,9 +27,9 @@ export interface Passing {
  * it was passed on.
  */
 export async function passOn(passing: Passing): Promise<Response> {
-  const { reply, method, requestId, place } = passing;
+  const { reply, method, requestId, place, explained } = passing;
   const { status, statusText } = reply;
-  const headers = replyHeaders(reply.headers, place.lease.replica, requestId);
+  const headers = replyHeaders(reply.headers, place.lease.replica, requestId, explained);
   const whole = (): void => {
     passing.onWhole();
     passing.account.answered(status);

@@ -29,7 +29,7 @@ const LOOK_INTERVAL_MS = 150;
 /** Opens it where `config` has a port for it, and counts its requests in `tally`. Rejects with what a listener throws, such as an error with code EADDRINUSE. */
 export async function openTraffic(
   config: Config,
-  fleet: Pick<Fleet, 'claim' | 'follow' | 'hold'>,
+  fleet: Pick<Fleet, 'claim' | 'explain' | 'follow' | 'hold' | 'choices'>,
   log: Log,
   tally: Tally,
 ): Promise<Traffic | undefined> {
@@ -54,7 +54,8 @@ export async function openTraffic(
     host,
     port,
     shared: false,
-    claim: (key, except) => fleet.claim(key, except),
+    claim: (key, except, own) => fleet.claim(key, except, own),
+    explain: (key, except) => fleet.explain(key, except),
     config,
     log,
     tally,

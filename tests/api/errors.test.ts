@@ -132,7 +132,13 @@ describe('what Elysia finds wrong with a request', () => {
     .use(
       replicasApi({
         names: () => [],
-        plan: () => ({ joining: [], leaving: [], before: [], after: [] }),
+        plan: () => ({
+          joining: [],
+          leaving: [],
+          before: [],
+          after: [],
+          hash: { before: 'ring', after: 'ring' },
+        }),
         ring: Ring.of([]),
         add: async () => {
           throw new Error(SECRET);

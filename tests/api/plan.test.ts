@@ -9,7 +9,9 @@ import { parseConfig } from '../../src/config.ts';
 import { systemClock } from '../../src/fleet/clock.ts';
 import { Fleet } from '../../src/fleet/fleet.ts';
 import { silentLog } from '../../src/log.ts';
+import { placementOf } from '../../src/ring/algorithms.ts';
 import { movement } from '../../src/ring/movement.ts';
+import { ALGORITHMS, sitesOf } from '../../src/ring/placement.ts';
 import { Ring } from '../../src/ring/ring.ts';
 import { InstantRuntime } from '../runtime/instant-runtime.ts';
 
@@ -27,6 +29,7 @@ interface Report {
   readonly moves: { readonly from: string | null; readonly to: string | null; readonly share: number }[];
   readonly before: Record<string, number>;
   readonly after: Record<string, number>;
+  readonly hash?: { readonly before: string; readonly after: string };
   readonly largest_over_mean: { readonly before: number | null; readonly after: number | null };
 }
 
@@ -147,6 +150,56 @@ describe('POST /plan', () => {
     for (const share of Object.values(after)) expect(share).toBeGreaterThan(0.1);
   });
 
+  test('weighs those who join and those who stay, by name', async () => {
+    const balancer = await opened();
+    const report = await balancer.report('POST', '/plan', {
+      add: ['a'],
+      rm: ['server-2'],
+      weights: { A: 3, 'Server-1': 2 },
+    });
+    const after = [
+      { name: 'server-1', weight: 2 },
+      { name: 'server-3', weight: 1 },
+      { name: 'a', weight: 3 },
+    ];
+    const found = movement(Ring.of(FIRST), Ring.of(after));
+    expect([report.moved, report.least, report.largest_over_mean.after]).toEqual([
+      found.moved,
+      found.least,
+      found.after.largestOverMean,
+    ]);
+    expect(report.after).toEqual(Object.fromEntries(found.after.shares));
+    // The largest share is that of the heaviest, and no larger than it is due.
+    expect(report.after['a']).toBeCloseTo(1 / 2, 1);
+    expect(report.largest_over_mean.after).toBeLessThan(1.1);
+    expect(Object.keys(report)).not.toContain('hash');
+  });
+
+  test.each(ALGORITHMS)('tells what %s would move in the place of the ring', async (hash) => {
+    const balancer = await opened();
+    const report = await balancer.report('POST', '/plan', { hash });
+    const [ring, other] = [Ring.of(FIRST), placementOf(hash, sitesOf(FIRST))];
+    expect(report.hash).toEqual({ before: 'ring', after: hash });
+    expect(report.after).toEqual(Object.fromEntries(other.share()));
+    expect(report.least).toBe(0);
+    const ids = Array.from({ length: 20_000 }, (_, id) => String(id * 7919));
+    const moved = ids.filter((id) => ring.owner(id) !== other.owner(id)).length / ids.length;
+    // The assignment's map follows the number itself, not a hash of it: of ids it is no sample.
+    if (hash !== 'course') expect(Math.abs(report.moved - moved)).toBeLessThan(0.02);
+    expect(report.moves.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(report.moved, 9);
+    expect(balancer.fleet.ring.algorithm).toBe('ring');
+  });
+
+  test('is refused for more replicas than the map of course has room for', async () => {
+    const balancer = await opened({ MAX_REPLICAS: '300', REPLICAS: '57' });
+    const reply = await balancer.call('POST', '/plan', { hash: 'course' });
+    expect([reply.status, reply.text]).toEqual([
+      400,
+      expect.stringContaining('has room for 56 replicas, not for 57'),
+    ]);
+    expect((await balancer.call('POST', '/plan', { hash: 'course', rm: ['server-9'] })).status).toBe(200);
+  });
+
   test('lists the largest moves alone where there are very many', async () => {
     const balancer = await opened({ MAX_REPLICAS: '300', REPLICAS: '150' });
     const names = Array.from({ length: 150 }, (_, i) => `n${i}`);
@@ -155,15 +208,18 @@ describe('POST /plan', () => {
   });
 
   const LIST = 'must be a list of texts';
-  const BODY = 'The body must be JSON with names in add, in rm or in both: {"add":["a"],"rm":["server-1"]}';
+  const BODY =
+    'The body must be JSON with one or more of add, rm, weights and hash: {"add":["a"],"rm":["server-1"]}';
+  const EMPTY = 'Name at least one replica, in add, rm or weights, or a hash';
+  const NUMBERS = 'weights must be whole numbers by name: {"server-2":2}';
   test.each([
     ['', 400, 'The body is not JSON'],
     ['{', 400, 'The body is not JSON'],
     ['[]', 400, BODY],
     ['null', 400, BODY],
     ['"add"', 400, BODY],
-    ['{}', 400, 'Name at least one replica, in add or in rm'],
-    ['{"add":[],"rm":[]}', 400, 'Name at least one replica, in add or in rm'],
+    ['{}', 400, EMPTY],
+    ['{"add":[],"rm":[]}', 400, EMPTY],
     ['{"add":"a"}', 400, `add ${LIST}`],
     ['{"add":[1]}', 400, `add ${LIST}`],
     ['{"add":null}', 400, `add ${LIST}`],
@@ -171,6 +227,22 @@ describe('POST /plan', () => {
     ['{"add":["a"],"remove":["b"]}', 400, BODY],
     ['{"add":["a"],"address":1}', 400, BODY],
     ['{"n":1}', 400, BODY],
+    ['{"weights":{}}', 400, EMPTY],
+    ['{"weights":[]}', 400, NUMBERS],
+    ['{"weights":{"server-1":1.5}}', 400, NUMBERS],
+    ['{"weights":{"server-1":"2"}}', 400, NUMBERS],
+    ['{"weights":{"server-1":0}}', 400, 'The weight of server-1 must be a whole number from 1 to 100'],
+    ['{"weights":{"server-1":101}}', 400, 'The weight of server-1 must be a whole number from 1 to 100'],
+    ['{"weights":{"b":2}}', 404, 'Hostname b is not a replica: /rep lists those that are'],
+    ['{"weights":{"__proto__":2}}', 400, 'A hostname is 1 to 63 letters'],
+    [
+      '{"rm":["server-1"],"weights":{"SERVER-1":2}}',
+      400,
+      'Hostname SERVER-1 is to leave: it has no weight then',
+    ],
+    ['{"hash":"md5"}', 400, 'hash must be one of ring, maglev, rendezvous, course, nginx, ketama'],
+    ['{"hash":1}', 400, 'hash must be one of ring, maglev, rendezvous, course, nginx, ketama'],
+    ['{"hash":"course","weights":{"server-1":2}}', 400, 'With HASH=course every weight is 1'],
     ['{"add":["a"],"__proto__":1}', 400, BODY],
     ['{"add":["-"]}', 400, 'A hostname is 1 to 63 letters'],
     ['{"rm":["a b"]}', 400, 'A hostname is 1 to 63 letters'],
@@ -293,7 +365,11 @@ describe('what was planned is what then happens', () => {
   type Change = readonly [
     method: string,
     path: string,
-    body: { readonly n: number; readonly hostnames?: string[] },
+    body: {
+      readonly n?: number;
+      readonly hostnames?: string[];
+      readonly weights?: Readonly<Record<string, number>>;
+    },
   ];
   const rows: readonly [name: string, proposal: object, changes: readonly Change[]][] = [
     ['one joins', { add: ['a'] }, [['POST', '/add', { n: 1, hostnames: ['a'] }]]],
@@ -308,6 +384,25 @@ describe('what was planned is what then happens', () => {
       ],
     ],
     [
+      'one joins that weighs more',
+      { add: ['a'], weights: { a: 3 } },
+      [['POST', '/add', { n: 1, hostnames: ['a'], weights: { a: 3 } }]],
+    ],
+    [
+      'one that stays weighs more',
+      { weights: { 'server-2': 2 } },
+      [['POST', '/weights', { weights: { 'server-2': 2 } }]],
+    ],
+    [
+      'one leaves, one joins and one weighs more',
+      { add: ['a'], rm: ['server-1'], weights: { 'server-3': 4, a: 2 } },
+      [
+        ['DELETE', '/rm', { n: 1, hostnames: ['server-1'] }],
+        ['POST', '/add', { n: 1, hostnames: ['a'], weights: { a: 2 } }],
+        ['POST', '/weights', { weights: { 'server-3': 4 } }],
+      ],
+    ],
+    [
       'two leave and four join',
       { add: [...'abcd'], rm: ['server-1', 'server-3'] },
       [
@@ -319,7 +414,12 @@ describe('what was planned is what then happens', () => {
 
   // Ids are a sample of the key space: beyond five standard deviations, which chance exceeds once in 1.7 million times,
   // the plan was wrong.
-  const expectTrue = (plan: Report, owners: readonly string[], then: readonly string[]): void => {
+  const expectTrue = (
+    plan: Report,
+    owners: readonly string[],
+    then: readonly string[],
+    { needless = false, heavier = [] }: { needless?: boolean; heavier?: readonly string[] } = {},
+  ): void => {
     const near = (share: number, count: number): void => {
       const deviation = Math.max(1, Math.sqrt(owners.length * share * (1 - share)));
       expect(Math.abs(count - owners.length * share)).toBeLessThanOrEqual(5 * deviation);
@@ -327,23 +427,44 @@ describe('what was planned is what then happens', () => {
     near(plan.moved, owners.filter((owner, id) => owner !== then[id]).length);
     for (const { from, to, share } of plan.moves)
       near(share, owners.filter((owner, id) => owner === from && then[id] === to).length);
-    // Between two that stay no id moves.
-    for (const [id, owner] of owners.entries())
-      if (owner !== then[id])
-        expect([owner in plan.after, (then[id] as string) in plan.before]).not.toEqual([true, true]);
+    // Between two that stay no id moves but to one that weighs more, where the algorithm keeps that.
+    if (!needless)
+      for (const [id, owner] of owners.entries())
+        if (owner !== then[id] && !heavier.includes(then[id] as string))
+          expect([owner in plan.after, (then[id] as string) in plan.before]).not.toEqual([true, true]);
     for (const [name, share] of Object.entries(plan.after))
       near(share, then.filter((one) => one === name).length);
   };
 
-  test.each(rows)('where %s', async (_, proposal, changes) => {
-    const balancer = await opened();
-    const owners = balancer.owners();
-    const state = balancer.state();
-    const plan = await balancer.report('POST', '/plan', proposal);
-    expect([balancer.state(), balancer.owners(100)]).toEqual([state, owners.slice(0, 100)]);
-    for (const [method, path, body] of changes)
-      expect((await balancer.call(method, path, body)).status).toBe(200);
-    expectTrue(plan, owners, balancer.owners());
+  for (const hash of ['ring', 'maglev', 'rendezvous'] as const)
+    test.each(rows)(`with ${hash}, where %s`, async (_, proposal, changes) => {
+      const balancer = await opened({ HASH: hash });
+      const owners = balancer.owners();
+      const state = balancer.state();
+      const plan = await balancer.report('POST', '/plan', proposal);
+      expect([balancer.state(), balancer.owners(100)]).toEqual([state, owners.slice(0, 100)]);
+      for (const [method, path, body] of changes)
+        expect((await balancer.call(method, path, body)).status).toBe(200);
+      expectTrue(plan, owners, balancer.owners(), {
+        needless: hash === 'maglev',
+        heavier: Object.keys('weights' in proposal ? (proposal.weights as object) : {}),
+      });
+    });
+
+  test.each([
+    ['ring', 'maglev'],
+    ['ring', 'rendezvous'],
+    ['ring', 'ketama'],
+    ['maglev', 'ring'],
+    ['rendezvous', 'nginx'],
+    ['course', 'ring'],
+  ] as const)('where %s gives way to %s', async (hash, next) => {
+    const balancer = await opened({ HASH: hash, REPLICAS: '5' });
+    const plan = await balancer.report('POST', '/plan', { hash: next });
+    const then = await opened({ HASH: next, REPLICAS: '5' });
+    // The map of course follows the number itself: ids one after the other are all of its key space, and no sample.
+    const ids = hash === 'course' ? 512 * 40 : 20_000;
+    expectTrue(plan, balancer.owners(ids), then.owners(ids), { needless: true });
   });
 
   test.each<Change>([

@@ -9,6 +9,7 @@ import { machineText } from './machine.ts';
 import { benchMapRequest } from './map-request.ts';
 import { takePace, type Pace } from './pace.ts';
 import { benchRelay } from './relay.ts';
+import { benchPlacement } from './placement.ts';
 import { type BenchReport, textOf } from './report.ts';
 import { benchRing } from './ring.ts';
 import { benchWatched } from './watched.ts';
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, (pace: Pace) => BenchReport | Promise<Ben
   watched: benchWatched,
   'map-request': benchMapRequest,
   ring: benchRing,
+  placement: benchPlacement,
   'ring-growth': benchRingGrowth,
   'fleet-growth': benchFleetGrowth,
 };

@@ -166,6 +166,58 @@ export function endpointContract(
       expectFailure(await call('GET', `/map_request${query}`), 400);
     });
 
+    test('GET /explain names the same owner, and says why a request goes there', async () => {
+      for (let id = 0; id < 20; id++) {
+        const { mapped_server: owner } = (await json('GET', `/map_request?id=${id}`)) as Record<
+          string,
+          unknown
+        >;
+        const reply = (await json('GET', `/explain?id=${id}`)) as Record<string, unknown>;
+        expect(reply).toMatchObject({
+          key: String(id),
+          id,
+          home: owner,
+          owner,
+          goes_to: owner,
+          passed_over: [],
+        });
+        expect((reply['preference'] as string[]).toSorted()).toEqual((await names()).toSorted());
+        const { id: _, ...byKey } = reply;
+        expect(await json('GET', `/explain?key=${id}`)).toEqual(byKey);
+      }
+    });
+
+    test('a request that carries x-ringmaster-explain: 1 is told the same in its reply', async () => {
+      for (let id = 0; id < 10; id++) {
+        const told = (await json('GET', `/explain?id=${id}`)) as Record<string, unknown>;
+        const reply = await fetch(`${subject.url}/home?id=${id}`, {
+          headers: { 'x-ringmaster-explain': '1' },
+        });
+        await reply.text();
+        expect(reply.headers.get('x-served-by')).toBe(told['goes_to'] as string);
+        const said = ['key-hash', 'position', 'owner', 'preference', 'passed-over'].map((one) =>
+          reply.headers.get(`x-ringmaster-${one}`),
+        );
+        const order = (told['preference'] as string[]).join(', ');
+        expect(said).toEqual([
+          told['hash'] as string,
+          String(told['position']),
+          told['owner'] as string,
+          order,
+          '',
+        ]);
+      }
+      const plain = await call('GET', '/home?id=1');
+      expect([...plain.headers.keys()].filter((name) => name.startsWith('x-ringmaster'))).toEqual([]);
+    });
+
+    test.each(['', '?id=', '?id=042', '?id=1&id=2', '?id=1&key=1', '?key=', '?key=a&key=b', '?Key=a'])(
+      'GET /explain%s is refused',
+      async (query) => {
+        expectFailure(await call('GET', `/explain${query}`), 400);
+      },
+    );
+
     test('GET /home goes where /map_request says, for every id, with the reply of the replica itself', async () => {
       const hits = new Map<string, number>();
       for (let id = -20; id < 180; id++) {
@@ -181,6 +233,39 @@ export function endpointContract(
         hits.set(owner, (hits.get(owner) ?? 0) + 1);
       }
       expect([...hits.keys()].sort()).toEqual(['server-1', 'server-2', 'server-3']);
+    });
+
+    test('GET /hot tells which keys are asked for most, and whose they are', async () => {
+      const sent = 40;
+      for (let i = 0; i < sent; i++) await call('GET', '/home?id=4711');
+      const { mapped_server: owner } = (await json('GET', '/map_request?id=4711')) as {
+        mapped_server: string;
+      };
+      const hot = (await json('GET', '/hot')) as {
+        requests: number;
+        keys: { key: string | null; hash: string; share: number; error: number; replica: string }[];
+        replicas: { name: string; share: number; home_share: number }[];
+      };
+      expect(hot).toMatchObject({ at_home: 1, half_life_ms: 60_000, spread: { over: 1, from_share: 0.1 } });
+      expect(hot.requests).toBeGreaterThan(sent / 2);
+      expect(hot.keys.find(({ key }) => key === '4711')).toEqual({
+        key: '4711',
+        hash: expect.stringMatching(/^[0-9a-f]{8}$/),
+        share: expect.any(Number),
+        error: 0,
+        replica: owner,
+      });
+      expect(hot.replicas.map(({ name }) => name)).toEqual(['server-1', 'server-2', 'server-3']);
+      for (const which of ['share', 'home_share'] as const)
+        expect(hot.replicas.reduce((sum, each) => sum + each[which], 0)).toBeCloseTo(1, 4);
+    });
+
+    test('GET /shadow says what to do where no second algorithm is watched', async () => {
+      expectFailure(
+        await call('GET', '/shadow'),
+        404,
+        '<Error> No second algorithm is watched: set SHADOW_HASH to another of ring, maglev, rendezvous, course, nginx, ketama than HASH, and start again',
+      );
     });
 
     test('GET /home without an id spreads over the replicas', async () => {
@@ -230,11 +315,15 @@ export function endpointContract(
         ['DELETE', '/heartbeat', 'GET, HEAD'],
         ['GET', '/add', 'POST'],
         ['POST', '/rm', 'DELETE'],
+        ['GET', '/weights', 'POST'],
         ['PUT', '/map_request?id=1', 'GET, HEAD'],
         ['POST', '/ring', 'GET, HEAD'],
+        ['POST', '/hot', 'GET, HEAD'],
+        ['DELETE', '/shadow', 'GET, HEAD'],
         ['POST', '/metrics', 'GET, HEAD'],
         ['GET', '/plan', 'POST'],
         ['POST', '/ready', 'GET, HEAD'],
+        ['POST', '/explain?id=1', 'GET, HEAD'],
       ] as const) {
         const reply = await call(method, path);
         expectFailure(reply, 405);
@@ -242,7 +331,7 @@ export function endpointContract(
       }
     });
 
-    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/ring', '/ready'])(
+    test.each(['/rep', '/home?id=3', '/heartbeat', '/map_request?id=3', '/explain?id=3', '/ring', '/ready'])(
       'HEAD %s has the fields of GET and no body',
       async (path) => {
         const [head, get] = [await call('HEAD', path), await call('GET', path)];
@@ -349,6 +438,95 @@ export function endpointContract(
       const { rm, ...leaving } = (await json('DELETE', '/rm?dry_run=true', { n: 2 })) as Plan;
       expect(rm).toEqual(['server-3', 'server-2']);
       expect(leaving).toEqual((await json('POST', '/plan', { rm })) as Plan);
+      expect(await names()).toEqual(['server-1', 'server-2', 'server-3']);
+    });
+
+    test(
+      'POST /add and POST /weights give weights, and only keys that are due move',
+      async () => {
+        const owners = async (): Promise<string[]> =>
+          Promise.all(
+            Array.from({ length: 300 }, async (_, id) => {
+              const { mapped_server } = (await json('GET', `/map_request?id=${id}`)) as Record<
+                string,
+                unknown
+              >;
+              return String(mapped_server);
+            }),
+          );
+        const onMap = async (): Promise<unknown> => {
+          const { replicas } = (await json('GET', '/ring')) as {
+            replicas: { name: string; weight: number }[];
+          };
+          return Object.fromEntries(replicas.map(({ name, weight }) => [name, weight]));
+        };
+        await json('POST', '/add', { n: 1, hostnames: ['extra'], weights: { extra: 3 } });
+        expect(await onMap()).toEqual({ extra: 3, 'server-1': 1, 'server-2': 1, 'server-3': 1 });
+        const before = await owners();
+        expect(before.filter((owner) => owner === 'extra').length).toBeGreaterThan(90);
+
+        const dry = (await json('POST', '/weights?dry_run=true', { weights: { 'server-1': 2 } })) as Plan;
+        expect(dry).toMatchObject({ weights: { extra: 3, 'server-1': 2, 'server-2': 1, 'server-3': 1 } });
+        expect(new Set(dry.moves.map(({ to }) => to))).toEqual(new Set(['server-1']));
+        expect(await owners()).toEqual(before);
+
+        expect(await call('POST', '/weights', { weights: { 'server-1': 2 } })).toMatchObject({
+          status: 200,
+          text: '{"message":{"weights":{"server-1":2,"server-2":1,"server-3":1,"extra":3}},"status":"successful"}',
+        });
+        const after = await owners();
+        expect(after).not.toEqual(before);
+        for (const [id, owner] of after.entries())
+          if (owner !== 'server-1') expect(owner).toBe(before[id] as string);
+
+        await json('POST', '/weights', { weights: { 'server-1': 1 } });
+        expect(await owners()).toEqual(before);
+        await json('DELETE', '/rm', { n: 1, hostnames: ['extra'] });
+      },
+      PATIENCE_MS,
+    );
+
+    test.each([
+      ['of 0', { 'server-1': 0 }, 400],
+      ['of 101', { 'server-1': 101 }, 400],
+      ['of 1.5', { 'server-1': 1.5 }, 400],
+      ['as a text', { 'server-1': '3' }, 400],
+      ['of null', { 'server-1': null }, 400],
+      ['of one name twice but for case', { 'server-1': 2, 'SERVER-1': 2 }, 400],
+      ['of no possible name', { '-': 2 }, 400],
+      ['of nobody', {}, 400],
+      ['as a list', [2], 400],
+      ['as a number', 2, 400],
+      ['of one who is no member', { 'server-1': 2, nobody: 2 }, 404],
+    ] as const)('weights %s are refused, and nothing is changed', async (_, weights, status) => {
+      const before = await json('GET', '/ring');
+      expectFailure(await call('POST', '/weights', { weights }), status);
+      expectFailure(await call('POST', '/weights?dry_run=true', { weights }), status);
+      expect(await json('GET', '/ring')).toEqual(before);
+    });
+
+    test('weights of who joins are refused where they can not be, and nobody joins', async () => {
+      for (const weights of [
+        { b: 0 },
+        { b: 101 },
+        { b: 1.5 },
+        { b: '3' },
+        { a: 2 },
+        { b: 2, B: 2 },
+        [2],
+        'b',
+        null,
+      ])
+        expectFailure(await call('POST', '/add', { n: 1, hostnames: generated('b'), weights }), 400);
+      expectFailure(await call('DELETE', '/rm', { n: 1, weights: { 'server-1': 2 } }), 400);
+      expectFailure(await call('POST', '/weights', { weights: { 'server-1': 2 }, n: 1 }), 400);
+      expectFailure(await call('POST', '/weights', ''), 400);
+      expectFailure(
+        await call('POST', '/weights', '{"weights":{"a":2}}', { 'content-type': 'text/plain' }),
+        415,
+      );
+      const page = { ...JSON_BODY, origin: 'http://evil.example' };
+      expectFailure(await call('POST', '/weights', { weights: { 'server-1': 2 } }, page), 403);
       expect(await names()).toEqual(['server-1', 'server-2', 'server-3']);
     });
 
@@ -474,7 +652,7 @@ export function endpointContract(
       'without replicas requests are told to come back, and the first that joins takes them',
       async () => {
         expect(await json('DELETE', '/rm', { n: 3 })).toMatchObject({ message: { N: 0, replicas: [] } });
-        for (const path of ['/home?id=1', '/map_request?id=1', '/other', '/ready']) {
+        for (const path of ['/home?id=1', '/map_request?id=1', '/explain?id=1', '/other', '/ready']) {
           const reply = await call('GET', path);
           expectFailure(reply, 503);
           expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
@@ -500,8 +678,10 @@ export function endpointContract(
       const { paths } = (await json('GET', '/swagger/json')) as { paths: object };
       expect(Object.keys(paths).sort()).toEqual([
         '/add',
+        '/explain',
         '/heartbeat',
         '/home',
+        '/hot',
         '/map_request',
         '/metrics',
         '/plan',
@@ -509,6 +689,8 @@ export function endpointContract(
         '/rep',
         '/ring',
         '/rm',
+        '/shadow',
+        '/weights',
       ]);
     });
   });

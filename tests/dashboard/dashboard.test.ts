@@ -65,8 +65,6 @@ describe('the page', () => {
     ['HEAD', '/dashboard/stream', 405],
     ['DELETE', '/dashboard/stream', 405],
     ['GET', '/dashboard/kill', 405],
-    ['GET', '/dashboard/probe', 400],
-    ['GET', `/dashboard/probe?id=${'x'.repeat(2000)}`, 400],
   ])('%s %s: %p', async (method, path, status) => {
     const reply = await fetch(ringmaster.url + path, { method });
     expect(reply.status).toBe(status);
@@ -84,15 +82,22 @@ describe('what the page asks for', () => {
     expect(Buffer.from(points['owners'] ?? '', 'base64').byteLength).toBe(3 * 1024 * 2);
   });
 
-  test.each(['42', 'a b/ü', ''])('is who owns %p, as /map_request says', async (id) => {
-    const probe = (await (
-      await fetch(`${ringmaster.url}/dashboard/probe?id=${encodeURIComponent(id)}`)
-    ).json()) as { owner: string; preference: string[]; id: string };
-    expect(probe.id).toBe(id);
-    expect(probe.preference[0]).toBe(probe.owner);
-    expect(probe.preference.toSorted()).toEqual(['server-1', 'server-2', 'server-3']);
-    const served = await fetch(`${ringmaster.url}/home?id=${encodeURIComponent(id)}`);
-    if (id !== '') expect(served.headers.get('x-served-by')).toBe(probe.owner);
+  test.each(['42', 'a b/ü'])('is who owns %p, where requests then go, and by which point', async (key) => {
+    const found = (await (
+      await fetch(`${ringmaster.url}/explain?key=${encodeURIComponent(key)}`)
+    ).json()) as { key: string; owner: string; position: number; point: number; preference: string[] };
+    expect(found.key).toBe(key);
+    expect(found.preference[0]).toBe(found.owner);
+    expect(found.preference.toSorted()).toEqual(['server-1', 'server-2', 'server-3']);
+    const served = await fetch(`${ringmaster.url}/home?id=${encodeURIComponent(key)}`);
+    expect(served.headers.get('x-served-by')).toBe(found.owner);
+    // The lens finds the point among those that it is told.
+    const { positions } = (await (await fetch(`${ringmaster.url}/dashboard/ring`)).json()) as {
+      positions: string;
+    };
+    const bytes = Buffer.from(positions, 'base64');
+    const points = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readUInt32LE(i * 4));
+    expect(points.find((at) => at >= found.position) ?? points[0]).toBe(found.point);
   });
 });
 

@@ -185,6 +185,124 @@ describe('a key', () => {
     await scene.change('DELETE', '/rm', { n: 1, hostnames: [owner.trim()] });
     await onlooker.by('probe-answer').filter({ hasText: next.trim() }).waitFor();
   });
+
+  test('whose home is off the ring says who gets its requests, and why', async () => {
+    await using scene = await Scene.open({ HEARTBEAT_FAILURES: '2' });
+    const { onlooker, ringmaster } = scene;
+    await onlooker.cards(3);
+    await onlooker.by('probe-input').fill('42');
+    await onlooker.by('probe-answer').filter({ hasText: 'owns' }).waitFor();
+    const [home = '', next = ''] = (await onlooker.by('probe-fallback').locator('li').allTextContents()).map(
+      (text) => text.trim(),
+    );
+    const pid = pidOf(ringmaster, home);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const passed = onlooker.by('probe-fallback').locator('li.passed');
+      await passed.filter({ hasText: home }).filter({ hasText: 'ejected: ' }).waitFor();
+      await onlooker
+        .by('probe-answer')
+        .filter({ hasText: `${next} owns “42”` })
+        .waitFor();
+      expect(await onlooker.violations()).toEqual([]);
+      await onlooker.picture('passed-over');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+  });
+});
+
+describe('a weight', () => {
+  test('is changed on the card of a replica, which says before what that moves', async () => {
+    await using scene = await Scene.open();
+    const { onlooker, ringmaster } = scene;
+    await onlooker.cards(3);
+    await onlooker.card('server-2').locator('[data-test=weigh]').click();
+    await onlooker.by('weight-field').fill('3');
+    await onlooker
+      .by('weight-preview')
+      .filter({ hasText: /% of keys will move, all to server-2/ })
+      .waitFor();
+    expect(await onlooker.violations()).toEqual([]);
+    await onlooker.picture('weight');
+    await onlooker.page.keyboard.press('Enter');
+    await onlooker.by('toast').filter({ hasText: 'server-2 has weight 3' }).waitFor();
+    await onlooker.card('server-2').filter({ hasText: 'weight 3' }).waitFor();
+    const { replicas } = (await (await fetch(`${ringmaster.url}/ring`)).json()) as {
+      replicas: { name: string; weight: number }[];
+    };
+    expect(replicas.find(({ name }) => name === 'server-2')?.weight).toBe(3);
+  });
+
+  test('is given to one that is added by its name, and grows where replicas start slowly', async () => {
+    await using scene = await Scene.open({ SLOW_START_MS: '600000' });
+    const { onlooker } = scene;
+    await onlooker.cards(3);
+    await onlooker.by('open-add').click();
+    expect(await onlooker.by('add-weight').isVisible()).toBeFalse();
+    await onlooker.by('add-names').fill('heavy');
+    await onlooker.by('add-weight').fill('4');
+    await onlooker
+      .by('add-preview')
+      .filter({ hasText: /5[0-9]\.\d.% of keys will move, all to heavy/ })
+      .waitFor();
+    expect(await onlooker.violations()).toEqual([]);
+    await onlooker.picture('add-weight');
+    await onlooker.by('add-submit').click();
+    await onlooker.cards(4);
+    await onlooker
+      .card('heavy')
+      .filter({ hasText: /starting slowly, weight \d.* of 4/ })
+      .waitFor();
+    await onlooker.picture('slow-start');
+  });
+});
+
+describe('where keys are placed in another way than on a ring', () => {
+  test.each([
+    ['maglev', 'light', 1280, '65,537 slots', 'falls on slot'],
+    ['rendezvous', 'dark', 390, 'an order for each key', 'has an order of its own'],
+    ['course', 'light', 390, '512 slots', 'falls on slot'],
+    ['nginx', 'dark', 1280, '480 points', 'the first point is'],
+  ] as const)('as with %s, in the %s on %p pixels, that is said, and shares are shown', async (...row) => {
+    const [hash, colorScheme, width, places, whereabouts] = row;
+    await using scene = await Scene.open({ HASH: hash });
+    const { onlooker } = scene;
+    const { page } = onlooker;
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.setViewportSize({ width, height: 900 });
+    await onlooker.cards(3);
+    await scene.traffic(60);
+    await page.locator('#hub').filter({ hasText: places }).waitFor();
+    await onlooker.by('probe-input').fill('42');
+    await onlooker.by('probe-walk').filter({ hasText: whereabouts }).waitFor();
+    expect(await page.locator('#lens').isVisible()).toBe(hash === 'nginx');
+    expect(await onlooker.card('server-1').locator('[data-test=weigh]').isVisible()).toBe(hash !== 'course');
+    expect(await onlooker.violations()).toEqual([]);
+    await onlooker.picture(hash);
+  });
+});
+
+test('hot keys and the algorithm in the shadow are told of where there are any', async () => {
+  await using scene = await Scene.open({ SHADOW_HASH: 'maglev', HOT_KEY_SPREAD: '2' });
+  const { onlooker, ringmaster } = scene;
+  const { page } = onlooker;
+  await page.setViewportSize({ width: 390, height: 900 });
+  await onlooker.cards(3);
+  await onlooker.by('hot').filter({ hasText: 'No key stands out' }).waitFor();
+  await scene.traffic(100);
+  for (let i = 0; i < 400; i++) await (await fetch(`${ringmaster.traffic}/home?id=celebrity`)).text();
+  await onlooker.by('hot-key').filter({ hasText: 'celebrity' }).filter({ hasText: ' and ' }).waitFor();
+  await onlooker
+    .by('shadow')
+    .filter({ hasText: /maglev is watched: of \d+ requests/ })
+    .waitFor();
+  await onlooker.by('probe-input').fill('celebrity');
+  await onlooker.by('probe-answer').filter({ hasText: 'It is hot, and spread over' }).waitFor();
+  expect(await onlooker.violations()).toEqual([]);
+  await onlooker.picture('hot-390');
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await onlooker.picture('hot');
 });
 
 describe('a change', () => {

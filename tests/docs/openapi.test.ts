@@ -5,6 +5,7 @@ import { parseConfig } from '../../src/config.ts';
 import { strictDocument } from '../../src/docs/document.ts';
 import { silentLog } from '../../src/log.ts';
 import { Ring } from '../../src/ring/ring.ts';
+import { Built } from '../metrics/built.ts';
 
 interface Operation {
   readonly summary?: string;
@@ -36,12 +37,23 @@ interface Schema {
 const app = createApp({
   fleet: {
     names: () => [],
-    plan: () => ({ joining: [], leaving: [], before: [], after: [] }),
+    plan: () => ({
+      joining: [],
+      leaving: [],
+      before: [],
+      after: [],
+      hash: { before: 'ring', after: 'ring' },
+    }),
     ring: Ring.of([]),
     add: () => Promise.resolve([]),
     remove: () => Promise.resolve([]),
+    weigh: () => Promise.resolve({}),
     claim: () => undefined,
+    choices: new Built().fleet.choices,
     owner: () => undefined,
+    explain: () => {
+      throw new Error('nobody asks');
+    },
     pulse: () => Promise.resolve(true),
     standing: () => ({
       map: Ring.of([]),
@@ -78,41 +90,51 @@ describe('the description of the API', () => {
   test('names the calls that are there and no other', () => {
     expect(operations.map(([name]) => name).sort()).toEqual([
       'DELETE /rm',
+      'GET /explain',
       'GET /heartbeat',
       'GET /home',
+      'GET /hot',
       'GET /map_request',
       'GET /metrics',
       'GET /ready',
       'GET /rep',
       'GET /ring',
+      'GET /shadow',
       'POST /add',
       'POST /plan',
+      'POST /weights',
     ]);
   });
 
   const statuses: Record<string, string[]> = {
+    'GET /explain': ['200', '400', '500', '503'],
     'GET /heartbeat': ['200'],
     'GET /home': ['200', '400', '500', '502', '503', '504'],
+    'GET /hot': ['200', '500'],
     'GET /map_request': ['200', '400', '500', '503'],
     'GET /metrics': ['200', '500'],
     'GET /ready': ['200', '500', '503'],
     'GET /rep': ['200', '500'],
     'GET /ring': ['200', '500'],
+    'GET /shadow': ['200', '404', '500'],
     'POST /plan': ['200', '400', '404', '409', '413', '415', '500', '503'],
     'POST /add': ['200', '400', '401', '403', '409', '413', '415', '500', '503'],
     'DELETE /rm': ['200', '400', '401', '403', '404', '413', '415', '500', '503'],
+    'POST /weights': ['200', '400', '401', '403', '404', '413', '415', '500', '503'],
   };
 
   const fields: Record<string, string[]> = {
-    'POST /plan': ['add', 'rm'],
-    'POST /add': ['n', 'hostnames'],
+    'POST /plan': ['add', 'rm', 'weights', 'hash'],
+    'POST /add': ['n', 'hostnames', 'weights'],
     'DELETE /rm': ['n', 'hostnames'],
+    'POST /weights': ['weights'],
   };
 
   test('of a change says both what it answers and what a dry run does', () => {
     for (const [name, own] of [
       ['POST /add', 'add'],
       ['DELETE /rm', 'rm'],
+      ['POST /weights', 'weights'],
     ] as const) {
       const { parameters, responses } = Object.fromEntries(operations)[name] as Operation;
       expect(parameters).toMatchObject([{ name: 'dry_run', in: 'query', required: false }]);

@@ -18,7 +18,7 @@ export type Health = 'well' | 'failing' | 'silent' | 'refusing';
 
 /** One container, as the engine holds it. */
 export interface Container {
-  readonly spec: InstanceSpec;
+  spec: InstanceSpec;
   readonly id: string;
   readonly address: Address | undefined;
   /** When it begins to answer. */
@@ -54,6 +54,8 @@ export class FakeEngine {
   startFault: (spec: InstanceSpec) => StartFault = () => undefined;
   /** Thrown when the container of that name is to be renamed, which is how it gets its mark. */
   renameFault: (name: string, as: Mark) => Error | undefined = () => undefined;
+  /** Thrown when the weight of the container of that name is to be noted. */
+  weighFault: (name: string) => Error | undefined = () => undefined;
   /** Thrown when the containers of that name are to be removed. */
   removeFault: (name: string) => Error | undefined = () => undefined;
   events: Events = 'told';
@@ -73,6 +75,8 @@ export class FakeEngine {
   readonly tampered = new Set<string>();
   /** Names of what was marked, or made as a member's, by a call that came in after its sender's death, since somebody cleared it. */
   readonly late = new Set<string>();
+  /** Names whose weight was noted last for one who had died by then. */
+  readonly weighedLate = new Set<string>();
   readonly watchers = new Set<() => void>();
   /** Each that a container was given a new name for, and as what. */
   readonly renames: string[] = [];
@@ -207,6 +211,17 @@ export class FakeEngine {
     this.renames.push(`${name} ${as}`);
     this.tell();
     return true;
+  }
+
+  /** Gone already is success; `late`: who asked for it has died since. Throws the planned fault. */
+  weigh(id: string, weight: number, late = false): void {
+    const one = this.#containers.get(id);
+    if (one === undefined) return;
+    const fault = this.weighFault(one.spec.name);
+    if (fault !== undefined) throw fault;
+    one.spec = { ...one.spec, weight };
+    if (late) this.weighedLate.add(one.spec.name);
+    else this.weighedLate.delete(one.spec.name);
   }
 
   /** Gone already is success; `late`: who asked for it has died since. Throws the planned fault. */

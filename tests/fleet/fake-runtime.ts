@@ -28,7 +28,7 @@ export class FakeRuntime implements Runtime {
   readonly durable: boolean;
   readonly owns: boolean;
   readonly naming = startedNaming;
-  readonly calls = { list: 0, start: 0, mark: 0, stop: 0, close: 0 };
+  readonly calls = { list: 0, start: 0, mark: 0, weigh: 0, stop: 0, close: 0 };
   readonly #engine: FakeEngine;
   readonly #clock: FakeClock;
   readonly #unwatch = new Set<() => void>();
@@ -105,6 +105,13 @@ export class FakeRuntime implements Runtime {
       await this.#wait(engine.removeMs(name));
       await this.#remove(one);
     }
+  }
+
+  async weigh(name: string, weight: number): Promise<void> {
+    this.#begin('weigh');
+    const engine = this.#engine;
+    for (const one of await this.#call(() => engine.named(name)))
+      await this.#call(() => engine.weigh(one.id, weight, this.#cut));
   }
 
   watch(wake: () => void): () => void {

@@ -53,6 +53,7 @@ describe('plan', () => {
       leaving: ['server-3'],
       before: ['server-1', 'server-2', 'server-3'].map((name) => ({ name, weight: 1 })),
       after: ['server-1', 'server-2', 'a', 'server-3'].map((name) => ({ name, weight: 1 })),
+      hash: { before: 'ring', after: 'ring' },
     });
     expect([{ ...calls }, rig.states(), rig.held()]).toEqual(before);
   });

@@ -48,6 +48,48 @@ describe('claim', () => {
   });
 });
 
+describe('claim with a load factor', () => {
+  test('goes by all that is in flight, that of other processes included, and of those on the ring alone', async () => {
+    const rig = await opened({ config: { loadFactor: 1.25 } });
+    const { fleet } = rig;
+    const order = fleet.ring.preference('key') as [string, string, string];
+    const follower = fleet.hold(order[0]);
+    follower.requests = 9;
+    expect(rig.view(order[0]).inFlight).toBe(9);
+    // ceil(1.25 * 10 / 3) = 5.
+    const passed = fleet.claim('key');
+    expect(passed?.replica).toBe(order[1]);
+    follower.requests = 1;
+    const own = fleet.claim('key');
+    expect(own?.replica).toBe(order[0]);
+    follower.requests = 9;
+    follower.release();
+    follower.release();
+    // What comes late of one that was released counts for nobody.
+    follower.requests = 50;
+    expect(rig.view(order[0]).inFlight).toBe(1);
+    own?.release();
+    passed?.release();
+    expect(fleet.replicas().map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
+  });
+
+  test('has room again for who is left when one has left with all that it had', async () => {
+    const rig = await opened({ config: { loadFactor: 1.01 } });
+    const { fleet } = rig;
+    const [owner = '', next = ''] = fleet.ring.preference('key');
+    const stuck = fleet.hold(owner);
+    stuck.requests = 100;
+    fleet.claim('key', new Set(fleet.names().filter((name) => name !== owner)))?.unreachable();
+    expect(fleet.ring.names).not.toContain(owner);
+    const leases = Array.from({ length: 4 }, () => fleet.claim('key'));
+    // Of four no more than ceil(1.01 * 4 / 2) = 3, the hundred of the one that left do not raise it.
+    expect(leases.filter((lease) => lease?.replica === next).length).toBeLessThanOrEqual(3);
+    for (const lease of leases) lease?.release();
+    stuck.release();
+    await rig.clock.advance(5000);
+  });
+});
+
 describe('a replica that a request cannot reach', () => {
   test('is off the ring at once, and back when it answers', async () => {
     const rig = await opened();

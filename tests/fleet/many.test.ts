@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
+import type { Balance } from '../../src/config.ts';
 import { SWAP_AT_ONCE_MEMBERS_MAX, SWAP_GAP_MS } from '../../src/fleet/crew.ts';
 import { PLAIN_BALANCE } from '../../src/fleet/chooser.ts';
 import { Fleet } from '../../src/fleet/fleet.ts';
@@ -25,7 +26,7 @@ interface World {
 }
 
 /** A fleet of so many, all of which came with one add. */
-async function fleetOf(size: number): Promise<World> {
+async function fleetOf(size: number, balance: Partial<Balance> = {}): Promise<World> {
   const clock = new FakeClock();
   let port = 0;
   let underWay = 0;
@@ -52,6 +53,7 @@ async function fleetOf(size: number): Promise<World> {
       drainTimeoutMs: 10_000,
       slowStartMs: 0,
       ...PLAIN_BALANCE,
+      ...balance,
     },
   });
   const world: World = { fleet, clock, runtime, swaps: [], begun: [], most: 0, hang: false };
@@ -93,6 +95,31 @@ describe('a fleet of many', () => {
     await clock.advance(SWAP_GAP_MS);
     expect(swaps).toEqual([size - dead.size]);
     await clock.advance(20_000);
+    await clock.until(fleet.close(false));
+  });
+
+  test('keeps all within their bounds while a swap is due, of those that are not dead', async () => {
+    const size = SWAP_AT_ONCE_MEMBERS_MAX + 100;
+    const { fleet, clock, runtime } = await fleetOf(size, { loadFactor: 1.5 });
+    const dead = fleet.names().slice(0, size - 10);
+    const before = Array.from({ length: 200 }, (_, key) => fleet.claim(`${key}`));
+    for (const name of dead) runtime.kill(name);
+    clock.settle();
+    const alive = fleet.names().slice(size - 10);
+    const inFlight = (): number[] =>
+      fleet
+        .replicas()
+        .filter(({ name }) => alive.includes(name))
+        .map((view) => view.inFlight);
+    for (let key = 0; key < 100; key++) {
+      const lease = fleet.claim('one');
+      const sum = inFlight().reduce((all, each) => all + each);
+      const got = fleet.replicas().find(({ name }) => name === lease?.replica)?.inFlight;
+      expect(alive).toContain(lease?.replica as string);
+      expect(got).toBeLessThanOrEqual(Math.ceil((1.5 * sum) / alive.length));
+      before.push(lease);
+    }
+    for (const lease of before) lease?.release();
     await clock.until(fleet.close(false));
   });
 

@@ -16,6 +16,7 @@ import {
   planned,
   type Weighted,
 } from '../../src/fleet/membership.ts';
+import { COURSE_REPLICAS_MAX } from '../../src/ring/course.ts';
 import { startedNaming as naming } from '../../src/runtime/naming.ts';
 import { StaticRuntime } from '../../src/runtime/static/static.ts';
 
@@ -187,7 +188,30 @@ describe('a plan', () => {
       leaving: leaves,
       before: sitesOf(members),
       after: sitesOf(after),
+      hash: { before: 'ring', after: 'ring' },
     });
+  });
+
+  test('for another way to place keys has the weights that it can have', () => {
+    const heavy = [
+      { name: 'a', weight: 3 },
+      { name: 'b', weight: 1 },
+    ];
+    const maglev = planned(heavy, { hash: 'maglev' }, LIMITS);
+    expect([maglev.hash, maglev.after]).toEqual([{ before: 'ring', after: 'maglev' }, maglev.before]);
+    const course = planned(heavy, { hash: 'course' }, LIMITS);
+    expect(course.before.map(({ weight }) => weight)).toEqual([3, 1]);
+    expect(course.after.map(({ weight }) => weight)).toEqual([1, 1]);
+    expect(thrown(() => planned(heavy, { hash: 'course', weigh: { a: 2 } }, LIMITS)).message).toContain(
+      'every weight is 1',
+    );
+    // The other way, weights are possible again.
+    const fromCourse = { ...LIMITS, hash: 'course' } as const;
+    expect(planned(sitesOf(['a']), { hash: 'ring', weigh: { a: 2 } }, fromCourse).after[0]?.weight).toBe(2);
+    const many = sitesOf(Array.from({ length: COURSE_REPLICAS_MAX + 1 }, (_, i) => `s${i}`));
+    const limits = { ...LIMITS, maxReplicas: 100 };
+    expect(thrown(() => planned(many, { hash: 'course' }, limits)).status).toBe(400);
+    expect(planned(many, { hash: 'course', leave: some(1) }, limits).after).toHaveLength(COURSE_REPLICAS_MAX);
   });
 
   test.each([

@@ -4,6 +4,7 @@
  * accepted one changes N by exactly its n. `bun tests/fuzz/api.ts REQUESTS [SEED]`; a failure is printed with the command
  * that repeats it.
  */
+import { WEIGHT_MAX } from '../../src/config.ts';
 import { Client } from '../traffic/relay/client.ts';
 import { BadMessage } from '../traffic/relay/message.ts';
 import { flawOfReply, operationsOf } from './document.ts';
@@ -177,14 +178,24 @@ function asked(body: string): { readonly n?: number; readonly hostnames: readonl
   try {
     const value: unknown = JSON.parse(Buffer.from(body, 'latin1').toString());
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return none;
-    const { n, hostnames = [], ...more }: Record<string, unknown> = { ...value };
+    const { n, hostnames = [], weights = {}, ...more }: Record<string, unknown> = { ...value };
     if (!Number.isSafeInteger(n) || Number(n) < 1 || Object.keys(more).length > 0) return none;
     if (!Array.isArray(hostnames) || hostnames.length > Number(n)) return none;
     if (!hostnames.every((name) => typeof name === 'string' && NAME.test(name))) return none;
-    return { n: Number(n), hostnames };
+    return areWeights(weights, hostnames) ? { n: Number(n), hostnames } : none;
   } catch {
     return none;
   }
+}
+
+/** Whether they are weights of some of those. */
+function areWeights(weights: unknown, hostnames: readonly string[]): boolean {
+  if (typeof weights !== 'object' || weights === null || Array.isArray(weights)) return false;
+  const named = new Set(hostnames.map((name) => name.toLowerCase()));
+  return Object.entries(weights).every(
+    ([name, weight]) =>
+      named.has(name.toLowerCase()) && Number.isInteger(weight) && weight >= 1 && weight <= WEIGHT_MAX,
+  );
 }
 
 /** One line of what came of a run. */

@@ -1,8 +1,12 @@
+import type { Balance } from '../../src/config.ts';
+import { Chooser, PLAIN_BALANCE } from '../../src/fleet/chooser.ts';
 import type { ReplicaView } from '../../src/fleet/crew.ts';
 import { digestOf, sourceOf } from '../../src/fleet/digest.ts';
 import { Journal } from '../../src/fleet/journal.ts';
+import { Load } from '../../src/fleet/load.ts';
 import type { Standing } from '../../src/fleet/standing.ts';
 import type { MetricsSource } from '../../src/metrics/source.ts';
+import { sitesOf } from '../../src/ring/placement.ts';
 import { Ring } from '../../src/ring/ring.ts';
 import { EngineMeter } from '../../src/runtime/meter.ts';
 import type { ClientCounts } from '../../src/traffic/clients.ts';
@@ -37,6 +41,7 @@ export class Built implements MetricsSource {
 class BuiltFleet {
   readonly journal = new Journal(() => 0);
   engineAnswers = true;
+  choices = chooser();
   views: ReplicaView[] = [];
   told: Partial<Standing> = {};
 
@@ -51,7 +56,7 @@ class BuiltFleet {
       map,
       digest: digestOf(sourceOf(map)),
       revision: 0,
-      replicas: ready.map(({ name, state }) => ({ name, state })),
+      replicas: ready,
       reached: [],
       leaving: [],
       peers: [],
@@ -61,12 +66,22 @@ class BuiltFleet {
   }
 }
 
+/** One that has chosen nothing yet. */
+export function chooser(balance: Partial<Balance> = {}): Chooser {
+  return new Chooser({
+    balance: { ...PLAIN_BALANCE, ...balance },
+    loadOf: () => new Load(),
+    now: () => 0,
+  });
+}
+
 export function replica(name: string, more: Partial<ReplicaView> = {}): ReplicaView {
   return {
     name,
     state: 'ready',
     address: undefined,
     weight: 1,
+    effectiveWeight: 1,
     inFlight: 0,
     restarts: 0,
     sinceMs: 0,
@@ -90,6 +105,9 @@ export function busy(): Built {
   tallies.control.of('a').answered(404, 1);
   tallies.control.of(NOBODY).answered(503, 0.1);
   fleet.views.push(replica('c', { state: 'waiting', restarts: 3, missed: 2, inFlight: 7 }));
+  fleet.choices = chooser({ shadowHash: 'rendezvous', hotKeySpread: 2 });
+  fleet.choices.show(sitesOf(['a', 'b']));
+  for (let i = 0; i < 2000; i++) fleet.choices.count('hot', fleet.choices.choose('hot') ?? '', true);
   fleet.journal.record('a', 'joined', '');
   fleet.journal.record('', 'engine away', '');
   engine.calls.list.took[1] = 5;

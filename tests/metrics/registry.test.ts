@@ -83,6 +83,7 @@ describe('each metric', () => {
         'kind=draining 0',
         'kind=left 0',
         'kind=stayed 0',
+        'kind=weighed 0',
       ],
     ],
     ['ringmaster_ring_revision', ['0']],
@@ -97,11 +98,11 @@ describe('each metric', () => {
     ['ringmaster_engine_absences_total', ['1']],
     [
       'ringmaster_engine_calls_total',
-      ['verb=list 5', 'verb=start 0', 'verb=mark 0', 'verb=stop 0', 'verb=kill 0'],
+      ['verb=list 5', 'verb=start 0', 'verb=mark 0', 'verb=weigh 0', 'verb=stop 0', 'verb=kill 0'],
     ],
     [
       'ringmaster_engine_call_errors_total',
-      ['verb=list 1', 'verb=start 0', 'verb=mark 0', 'verb=stop 0', 'verb=kill 0'],
+      ['verb=list 1', 'verb=start 0', 'verb=mark 0', 'verb=weigh 0', 'verb=stop 0', 'verb=kill 0'],
     ],
     ['ringmaster_build_info', ['runtime=process version=1.2.3 1']],
     ['process_start_time_seconds', ['1700000000.5']],

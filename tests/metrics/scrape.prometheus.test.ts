@@ -20,7 +20,7 @@ describe('a real Prometheus that scrapes a real Ringmaster', () => {
   let ringmaster: Spawned;
   let prometheus: Prometheus;
   beforeAll(async () => {
-    ringmaster = await spawnRingmaster({ RUNTIME: 'process', REPLICAS: '2' });
+    ringmaster = await spawnRingmaster({ RUNTIME: 'process', REPLICAS: '2', SHADOW_HASH: 'maglev' });
     prometheus = await Prometheus.start(new URL(ringmaster.url).host, ALERTS);
   }, PATIENCE_MS);
   afterAll(async () => {

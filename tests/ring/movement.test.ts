@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
-import { mix32 } from '../../src/ring/hash.ts';
+import { placementOf } from '../../src/ring/algorithms.ts';
+import { hash32, mix32 } from '../../src/ring/hash.ts';
 import { leastMoved, movement, type Move } from '../../src/ring/movement.ts';
-import { sitesOf } from '../../src/ring/placement.ts';
+import { ALGORITHMS, sitesOf, type Placement, type Site } from '../../src/ring/placement.ts';
+import { Rendezvous } from '../../src/ring/rendezvous.ts';
 import { Ring } from '../../src/ring/ring.ts';
 
 const SEED = 20261203;
@@ -251,6 +253,20 @@ describe('the least that has to move', () => {
     expect(leastMoved(sitesOf(before), sitesOf(after))).toBeCloseTo(least, 15);
   });
 
+  test.each([
+    [{ a: 1 }, { a: 5 }, 0],
+    [{ a: 1, b: 1 }, { a: 3, b: 3 }, 0],
+    [{ a: 1, b: 1 }, { a: 1, b: 3 }, 1 / 4],
+    [{ a: 1, b: 3 }, { a: 1, b: 3, c: 4 }, 1 / 2],
+    [{ a: 1, b: 3, c: 4 }, { a: 1, b: 3 }, 1 / 2],
+    [{ a: 2, b: 1 }, { a: 1, b: 2 }, 1 / 3],
+    [{ a: 1, b: 1, c: 2 }, { a: 2, b: 1, c: 1 }, 1 / 4],
+    [{ a: 1 }, {}, 1],
+    [{}, { a: 7 }, 1],
+  ])('by weight, from %j to %j is %d', (before, after, least) => {
+    expect(leastMoved(weighted(before), weighted(after))).toBe(least);
+  });
+
   test('is the larger of what those who leave had and of what those who join get', () => {
     fc.assert(
       fc.property(fc.nat(50), fc.nat(50), fc.nat(50), (stay, leave, join) => {
@@ -273,6 +289,181 @@ describe('the least that has to move', () => {
     }
   });
 });
+
+/** Of as many keys as are wanted, how many go from whom to whom. */
+function counted(before: Placement, after: Placement, keys: number): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (let i = 0; i < keys; i++) {
+    const key = hash32(String(i), 0x5a1ad).toString(36) + hash32(String(i), 0xd1ce).toString(36);
+    const [from, to] = [before.owner(key) ?? null, after.owner(key) ?? null];
+    if (from === to) continue;
+    const pair = JSON.stringify([from, to]);
+    counts.set(pair, (counts.get(pair) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Against a sample of keys: each pair, and all in sum, within five standard deviations. */
+function expectSample(before: Placement, after: Placement, keys: number): void {
+  const { moves, moved } = movement(before, after);
+  const counts = counted(before, after, keys);
+  const near = (share: number, count: number): void => {
+    const deviation = Math.max(1, Math.sqrt(keys * share * (1 - share)));
+    expect(Math.abs(count - keys * share)).toBeLessThanOrEqual(5 * deviation);
+  };
+  for (const { from, to, share } of moves) near(share, counts.get(JSON.stringify([from, to])) ?? 0);
+  for (const pair of counts.keys())
+    expect(moves.some(({ from, to }) => JSON.stringify([from, to]) === pair)).toBe(true);
+  near(
+    moved,
+    [...counts.values()].reduce((sum, count) => sum + count, 0),
+  );
+}
+
+const weighted = (weights: Readonly<Record<string, number>>): Site[] =>
+  Object.entries(weights).map(([name, weight]) => ({ name, weight }));
+
+describe('between two rendezvous hashings', () => {
+  const rows: readonly [
+    name: string,
+    before: Readonly<Record<string, number>>,
+    after: Readonly<Record<string, number>>,
+    moves: readonly (readonly [from: string | null, to: string | null, share: number])[],
+  ][] = [
+    ['the same again moves nothing', { a: 1, b: 2 }, { a: 1, b: 2 }, []],
+    ['twice the weights are the same', { a: 1, b: 2 }, { a: 2, b: 4 }, []],
+    ['the first takes all from nobody', {}, { a: 3 }, [[null, 'a', 1]]],
+    ['the last gives all to nobody', { a: 3 }, {}, [['a', null, 1]]],
+    [
+      'who joins takes its part of each',
+      { a: 1, b: 1 },
+      { a: 1, b: 1, c: 1 },
+      [
+        ['a', 'c', 1 / 6],
+        ['b', 'c', 1 / 6],
+      ],
+    ],
+    [
+      'by weight',
+      { a: 1, b: 3 },
+      { a: 1, b: 3, c: 4 },
+      [
+        ['b', 'c', 3 / 8],
+        ['a', 'c', 1 / 8],
+      ],
+    ],
+    [
+      'who leaves gives to each by weight',
+      { a: 1, b: 3, c: 4 },
+      { a: 1, b: 3 },
+      [
+        ['c', 'b', 3 / 8],
+        ['c', 'a', 1 / 8],
+      ],
+    ],
+    ['of others altogether all moves', { a: 1 }, { b: 2 }, [['a', 'b', 1]]],
+    // T is max(2, t) + max(1, 2 t): F from 1/2 to 2 is that of 2 + 2 t, 1.5 / (3 * 6).
+    ['two weights exchanged', { a: 2, b: 1 }, { a: 1, b: 2 }, [['a', 'b', 2 * 2 * (1.5 / 18)]]],
+  ];
+
+  test.each(rows)('%s', (_, before, after, moves) => {
+    const found = movement(Rendezvous.of(weighted(before)), Rendezvous.of(weighted(after)));
+    expect(found.moves.map(({ from, to }) => [from, to])).toEqual(moves.map(([from, to]) => [from, to]));
+    for (const [i, [, , share]] of moves.entries()) expect(found.moves[i]!.share).toBeCloseTo(share, 14);
+    expect(found.moved).toBeCloseTo(
+      moves.reduce((sum, [, , share]) => sum + share, 0),
+      14,
+    );
+  });
+
+  test.each([
+    ['one joins', { a: 1, b: 2, c: 5 }, { a: 1, b: 2, c: 5, d: 3 }],
+    ['one leaves and one joins', { a: 1, b: 2, c: 5 }, { a: 1, b: 2, d: 3 }],
+    ['all weights change', { a: 1, b: 2, c: 5, d: 1 }, { a: 4, b: 1, c: 2.5, d: 1 }],
+    ['some of all', { a: 1, b: 2, c: 5, d: 1, e: 0.1 }, { b: 7, c: 2, d: 1.1, f: 1, g: 2 }],
+  ])('%s: 200,000 keys say the same', (_, before, after) => {
+    expectSample(Rendezvous.of(weighted(before)), Rendezvous.of(weighted(after)), 200_000);
+  });
+
+  test('what each loses and wins is the difference of its shares, and the sum is that of the moves, for any two', () => {
+    const anyWeights = fc.dictionary(
+      fc.constantFrom(...'abcdefghij'),
+      fc.oneof(fc.integer({ min: 1, max: 100 }), fc.double({ min: 0.01, max: 10, noNaN: true })),
+    );
+    fc.assert(
+      fc.property(anyWeights, anyWeights, (some, others) => {
+        const { moves, moved, before, after, least } = movement(
+          Rendezvous.of(weighted(some)),
+          Rendezvous.of(weighted(others)),
+        );
+        const sum = (wanted: (move: Move) => boolean): number =>
+          moves.reduce((all, move) => all + (wanted(move) ? move.share : 0), 0);
+        expect(Math.abs(moved - sum(() => true))).toBeLessThan(1e-12);
+        expect(moved).toBeGreaterThan(least - 1e-12);
+        for (const name of new Set([...Object.keys(some), ...Object.keys(others)])) {
+          const won = sum(({ to }) => to === name) - sum(({ from }) => from === name);
+          expect(Math.abs((after.shares.get(name) ?? 0) - (before.shares.get(name) ?? 0) - won)).toBeLessThan(
+            1e-12,
+          );
+        }
+      }),
+      { seed: SEED, numRuns: 500 },
+    );
+  });
+});
+
+describe('between any two algorithms', () => {
+  for (const from of ALGORITHMS)
+    for (const to of ALGORITHMS)
+      test(`${from} to ${to}: 50,000 keys say the same`, () => {
+        const before = weighted({ 'server-1': 1, 'server-2': 2, 'server-3': 1, 'server-4': 3 });
+        const after = weighted({ 'server-1': 1, 'server-2': 1, 'server-3': 1, 'server-5': 2 });
+        expectSample(placementOf(from, before), placementOf(to, after), 50_000);
+        expectSample(placementOf(from, []), placementOf(to, after), 100);
+        expectSample(placementOf(from, before), placementOf(to, []), 100);
+      });
+
+  test('of different hashes each pair exchanges the product of its shares', () => {
+    const [before, after] = [
+      placementOf('ring', weighted({ a: 1, b: 1 })),
+      placementOf('nginx', weighted({ a: 1, b: 1 })),
+    ];
+    const { moves, moved } = movement(before, after);
+    const [was, is] = [before.share(), after.share()];
+    const expected = [
+      { from: 'a', to: 'b', share: was.get('a')! * is.get('b')! },
+      { from: 'b', to: 'a', share: was.get('b')! * is.get('a')! },
+    ];
+    expect(moves).toEqual(expected.sort((a, b) => b.share - a.share));
+    expect(moved).toBeCloseTo(expected[0]!.share + expected[1]!.share, 15);
+  });
+});
+
+test('of many moves as many are listed as are wanted, the largest, and all count', () => {
+  const [before, after] = [placementOf('ring', many(40)), placementOf('maglev', many(41))];
+  const all = movement(before, after);
+  for (const movesMax of [0, 1, 7, 100, all.moves.length, all.moves.length + 1]) {
+    const some = movement(before, after, { movesMax });
+    expect(some.moves).toEqual(all.moves.slice(0, movesMax));
+    expect({ ...some, moves: [] }).toEqual({ ...all, moves: [] });
+  }
+  // Where all are alike, names decide, as without a limit.
+  const alike = movement(Rendezvous.of(['a', 'b', 'c']), Rendezvous.of(['d', 'e', 'f']), { movesMax: 4 });
+  expect(alike.moves.map(({ from, to }) => `${from}${to}`)).toEqual(['ad', 'ae', 'af', 'bd']);
+});
+
+test('the largest share is told against what is due by weight', () => {
+  const found = movement(
+    ringOf({}),
+    Ring.of(weighted({ a: 1, b: 3 }), (name) => Uint32Array.of(name === 'a' ? QUARTER * 2 - 1 : LAST)),
+  );
+  // Half of the keys is twice what is due to one of four.
+  expect(found.after.largestOverMean).toBe(2);
+});
+
+function many(count: number): Site[] {
+  return Array.from({ length: count }, (_, i) => ({ name: `server-${i + 1}`, weight: 1 }));
+}
 
 function anyNames(): fc.Arbitrary<string[]> {
   const name = fc.integer({ min: 1, max: 9 }).map((i) => `server-${i}`);

@@ -8,7 +8,14 @@ import { placementSuite } from './placement.suite.ts';
 const SEED = 20260101;
 const LAST = 0xffffffff;
 
-placementSuite('Ring', (names) => Ring.of(names), { largestShareMax: 1.1, needlessMovesMax: 0 });
+placementSuite('Ring', (replicas) => Ring.of(replicas), {
+  largestShareMax: 1.1,
+  needlessMovesMax: 0,
+  needlessMovesOfWeightsMax: 0,
+  deviation: () => 1 / Math.sqrt(POINTS_PER_REPLICA),
+  isRandom: true,
+  weightErrorMax: (weight) => 4 / Math.sqrt(POINTS_PER_REPLICA * weight),
+});
 
 test('a ring that is there does not change with the list it was made of, nor can its names be changed', () => {
   const names = ['b', 'a'];

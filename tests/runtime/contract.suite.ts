@@ -68,6 +68,37 @@ export function runtimeContract(
     );
 
     test(
+      'a weight that is noted while an instance runs is the one that is listed, until it is specified anew',
+      async () => {
+        if (runtime.weigh === undefined) return;
+        const { id } = await runtime.start(spec('a', { weight: 3 }), NEVER);
+        await runtime.weigh('a', 100);
+        expect(await named('a')).toMatchObject([{ id, weight: 100, state: 'running' }]);
+        await runtime.weigh('a', 1);
+        expect(await named('a')).toMatchObject([{ id, weight: 1, state: 'running' }]);
+        await runtime.weigh('nobody', 5);
+        await runtime.start(spec('a', { weight: 2 }), NEVER);
+        expect(await named('a')).toMatchObject([{ weight: 2 }]);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
+      'a weight is listed as it was specified last, whatever mark its replica has',
+      async () => {
+        await runtime.start(spec('a', { weight: 100, committed: false }), NEVER);
+        await runtime.start(spec('r1', { weight: 3 }), NEVER);
+        expect(await named('a')).toMatchObject([{ weight: 100, committed: false }]);
+        await runtime.mark(['a'], 'member');
+        expect(await named('a')).toMatchObject([{ weight: 100, committed: true }]);
+        await runtime.start(spec('r1', { weight: 2 }), NEVER);
+        await runtime.mark(['r1'], 'leaving first');
+        expect(await named('r1')).toMatchObject([{ weight: 2, leaving: 'first' }]);
+      },
+      PATIENCE_MS,
+    );
+
+    test(
       'the sample server knows its name',
       async () => {
         const instance = await runtime.start(spec('Name_1.x-'), NEVER);

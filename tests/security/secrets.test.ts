@@ -54,6 +54,8 @@ async function askAll(base: string): Promise<void> {
     '/heartbeat',
     '/ready',
     '/ring',
+    '/hot',
+    '/shadow',
     '/metrics',
     '/swagger',
     '/x',
@@ -114,6 +116,7 @@ test(
       ACCESS_LOG: '1',
       ADMIN_TOKEN: SECRET.token,
       HASH_KEY: 'query:token,cookie:session,header:x-api-key',
+      SHADOW_HASH: 'maglev',
       REPLICA_COMMAND: `'${process.execPath}' -e '${script}'`,
     });
     for (const base of [ringmaster.url, ringmaster.traffic]) {
@@ -138,6 +141,39 @@ test(
     expect(output).toContain('"msg":"request"');
     for (const [where, secret] of Object.entries(SECRET))
       expect([where, output.split('\n').filter((line) => line.includes(secret))]).toEqual([where, []]);
+  },
+  PATIENCE_MS,
+);
+
+test.each([
+  ['cookie:session', { cookie: `session=${SECRET.cookie}` }],
+  ['header:x-api-key', { 'x-api-key': SECRET.field }],
+  ['query:none,cookie:session', { cookie: `session=${SECRET.cookie}${'x'.repeat(200)}` }],
+])(
+  'a key that is a credential is told by its hash alone: HASH_KEY=%s',
+  async (hashKey, headers) => {
+    const ringmaster = await spawnRingmaster({
+      RUNTIME: 'process',
+      REPLICAS: '2',
+      WORKERS: '2',
+      LOG_LEVEL: 'trace',
+      HASH_KEY: hashKey,
+      HOT_KEY_SPREAD: '2',
+      SHADOW_HASH: 'maglev',
+    });
+    const sent = 30;
+    for (let i = 0; i < sent; i++)
+      for (const base of [ringmaster.url, ringmaster.traffic])
+        await (await fetch(`${base}/home`, { headers, keepalive: false })).text();
+    const told = async (path: string): Promise<string> => (await fetch(ringmaster.url + path)).text();
+    await eventually(async () => (await told('/shadow')).includes(`"requests":${2 * sent},`));
+    expect(await told('/hot')).toMatch(/"keys":\[\{"key":null,"hash":"[0-9a-f]{8}","share":[01]/);
+    const all = [
+      ...(await Promise.all(['/hot', '/shadow', '/metrics', '/ring'].map(told))),
+      ringmaster.output(),
+    ];
+    for (const secret of Object.values(SECRET)) expect(all.join('\n')).not.toContain(secret);
+    await ringmaster.end('SIGTERM');
   },
   PATIENCE_MS,
 );

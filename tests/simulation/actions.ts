@@ -1,5 +1,6 @@
 import { hash32 } from '../../src/ring/hash.ts';
 import { CHANGES_WAITING_MAX } from '../../src/fleet/queue.ts';
+import type { Weights } from '../../src/fleet/membership.ts';
 import { Chance } from '../fleet/chance.ts';
 import type { Container, Health, StartFault } from '../fleet/fake-engine.ts';
 import type { Wish } from './history.ts';
@@ -34,6 +35,8 @@ const AMID_MAX_MS = 400;
 /** How soon after that moment it is killed. */
 const CRASH_WITHIN_MS = 50;
 const PICK_MAX = 10_000;
+/** In a world where weights are asked for, one of so many steps begins with that. */
+const WEIGHS_EVERY = 6;
 /** From nothing at all to longer than a heartbeat's interval. */
 const GAPS_MS: readonly number[] = [0, 0, 1, 5, 20, 20, 100, 100, 300, 1200];
 
@@ -211,6 +214,7 @@ export function stepsOf(seed: number, count: number): Step[] {
 
 export function act(world: World, { action, pick }: Step): void {
   world.note(`${action} ${pick}`);
+  if (world.weighs && pick % WEIGHS_EVERY === 0) world.scales.ask(weightsOf(world, pick));
   ACTIONS[action](world, pick);
 }
 
@@ -226,14 +230,25 @@ function pickAction(at: number): Action {
   return SHARES.find(([, upTo]) => at < upTo)?.[0] ?? 'calm';
 }
 
-function wish({ history, chance }: World, verb: Wish['verb'], pick: number): Wish {
+function wish({ history, chance, weighs }: World, verb: Wish['verb'], pick: number): Wish {
   const n = COUNTS[pick % COUNTS.length] ?? 1;
   const named = chance.below(3);
   const hostnames = Array.from({ length: chance.happens(0.5) ? 0 : named }, () => {
     const member = history.names[chance.below(history.names.length + 1)];
     return (verb === 'remove' && chance.happens(0.8) ? member : undefined) ?? chance.pick(NAMES) ?? 'r0';
   });
-  return { verb, n, hostnames };
+  if (!weighs || verb === 'remove' || pick % 2 === 0) return { verb, n, hostnames };
+  const weights = Object.fromEntries(hostnames.map((name, i) => [name, 1 + ((pick + i) % 3)]));
+  return { verb, n, hostnames, weights };
+}
+
+/** Of some members, and now and then of one that is none, or more than there may be. */
+function weightsOf({ history, chance }: World, pick: number): Weights {
+  const names = history.names.filter(() => chance.happens(0.4));
+  if (names.length === 0 || chance.happens(0.15)) names.push(chance.pick(['r0', 'nobody']) as string);
+  return Object.fromEntries(
+    names.map((name, i) => [name, chance.happens(0.02) ? 101 : 1 + ((pick + i) % 5)]),
+  );
 }
 
 /** Some instance that runs, where there is one. What happens to it lets calls fail by right. */

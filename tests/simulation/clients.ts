@@ -50,7 +50,11 @@ export class Clients {
   /** A lease of the key's owner, by the fleet or by a copy of its ring; breaks a rule where that may not be had. */
   claim(key: string, except: ReadonlySet<string> | undefined, worker: Worker | undefined): Held | undefined {
     const { fleet } = this.#world;
-    const lease = (worker?.mirror ?? fleet).claim(key, except);
+    const by = worker?.mirror ?? fleet;
+    const told = by.explain(key, except).goesTo;
+    const lease = by.claim(key, except);
+    if (told !== lease?.replica)
+      throw new Broken('claim', `${told} was to get it, and ${lease?.replica} does`);
     if (lease === undefined) return undefined;
     const { replica, address } = lease;
     if (except?.has(replica) === true) throw new Broken('claim', `${replica} was to be left out`);

@@ -1,3 +1,4 @@
+import type { Weights } from '../../src/fleet/membership.ts';
 import { Broken } from './rule.ts';
 
 /** What a caller asks for. */
@@ -5,6 +6,8 @@ export interface Wish {
   readonly verb: 'add' | 'remove';
   readonly n: number;
   readonly hostnames: readonly string[];
+  /** Possible ones, of who joins by name. */
+  readonly weights?: Weights | undefined;
 }
 
 /** Statuses with which a wish is refused that some membership does not allow. */

@@ -25,6 +25,8 @@ function toy(sites: readonly Site[]): Ring {
     names,
     sites,
     preference,
+    hash: hash32,
+    pointAt: () => undefined,
     owner: (key: string) => preference(key, 1)[0],
   });
 }

@@ -28,6 +28,8 @@ export type Rule =
   | 'passive'
   /** When the trouble is over all members are ready, each exactly once, and nothing else is there. */
   | 'recovery'
+  /** The ring has the weights that were committed. */
+  | 'weights'
   /** Nothing is left behind: neither timers nor watchers, nor containers. */
   | 'end'
   /** What is a bug by the fleet's own word. */

@@ -102,6 +102,7 @@ function recover(world: World): void {
     clock.pass(RECOVERY_POLL_MS);
     world.check();
   }
+  world.scales.settle(world.fleet.replicas());
   for (const verb of ['add', 'remove'] as const) {
     if (verb === 'add' && world.history.names.length >= MEMBERS_MAX) continue;
     const beganMs = clock.now();

@@ -125,6 +125,7 @@ function finish(world: World, opening: Promise<void>, legacy: Legacy): void {
   world.note(`Ringmaster has begun with ${shown(names)}`);
   mustBeHeirs(names, legacy, world.engine);
   history.begin(names);
+  world.scales.begin(world.fleet.replicas());
   world.doubts.forget();
   world.watch();
 }

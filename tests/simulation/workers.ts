@@ -1,4 +1,4 @@
-import type { Follower, ReadyReplica } from '../../src/fleet/crew.ts';
+import type { Follower, OffReplica, ReadyReplica } from '../../src/fleet/crew.ts';
 import type { Fleet } from '../../src/fleet/fleet.ts';
 import type { News } from '../../src/fleet/leases.ts';
 import type { Order, StayReport } from '../../src/traffic/workers/messages.ts';
@@ -106,8 +106,8 @@ export class Workers implements Follower {
     for (let i = 0; i < options.count; i++) this.running.push(new Worker(options, this.#ring));
   }
 
-  swapped(ready: readonly ReadyReplica[]): void {
-    this.#ring = nextCopy(this.#ring, ready);
+  swapped(ready: readonly ReadyReplica[], off: readonly OffReplica[]): void {
+    this.#ring = nextCopy(this.#ring, ready, off);
     for (const { name } of ready) if (!this.since.has(name)) this.since.set(name, this.#ring.version);
     for (const worker of this.running) if (worker.alive) worker.show(this.#ring);
   }

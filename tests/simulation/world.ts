@@ -25,6 +25,7 @@ import { Doubts } from './legacy.ts';
 import { Notice } from './notice.ts';
 import { PassiveHealth } from './passive.ts';
 import { Broken, type Rule } from './rule.ts';
+import { Scales } from './weights.ts';
 import { Workers, type Worker } from './workers.ts';
 
 /** Wake-ups of which nothing was told, from one look at everything to the next. */
@@ -54,6 +55,9 @@ export class World {
   readonly clients: Clients;
   readonly passive: PassiveHealth;
   readonly doubts: Doubts;
+  readonly scales: Scales;
+  /** Whether callers ask for weights; where not, a seed's run is the one that it was before there were any. */
+  readonly weighs: boolean;
   readonly figures: Figures = { accepted: 0, refused: 0, crashes: 0 };
   /** Calls that have no answer yet. */
   readonly asking = new Set<Promise<void>>();
@@ -94,6 +98,8 @@ export class World {
     this.clients = new Clients(this);
     this.passive = new PassiveHealth(this);
     this.doubts = new Doubts(this);
+    this.scales = new Scales(this);
+    this.weighs = options.seed % 4 === 1;
     this.#notice = new Notice(this);
     this.workerCount = options.seed % 2 === 0 ? 0 : 1 + (options.seed % 3);
     this.lagMs = () => this.chance.below(8);
@@ -169,20 +175,21 @@ export class World {
   ask(wish: Wish): void {
     const { fleet, history } = this;
     this.note(`asked to ${told({ wish })}`);
-    const full = history.pending.size >= CHANGES_WAITING_MAX;
+    const full = history.pending.size + this.scales.waiting >= CHANGES_WAITING_MAX;
     const call = history.asked(wish);
     const askedMs = this.clock.now();
     const pending = fleet[wish.verb](wish).then(
       (names) =>
-        this.#answer(fleet, () => {
+        this.answer(fleet, () => {
           this.note(`${told(call)}: ${shown(names)}`);
           this.#observe(fleet.replicas());
           history.accepted(call, names);
+          if (wish.verb === 'add') this.scales.added(names.slice(-wish.n), wish);
           this.#mustBeInForce(wish.verb === 'add' ? names.slice(-wish.n) : []);
           this.figures.accepted++;
         }),
       (error: unknown) =>
-        this.#answer(fleet, () => {
+        this.answer(fleet, () => {
           if (!(error instanceof FleetError)) throw error;
           this.note(`${told(call)}: ${error.status} ${error.message}`);
           const excused =
@@ -247,6 +254,7 @@ export class World {
     const onRing = fleet.ring.names;
     if (ready.length !== onRing.length || !ready.every((name) => onRing.includes(name)))
       throw new Broken('ring', `ready are ${shown(ready)}, on the ring are ${shown(onRing)}`);
+    this.scales.look(views);
     if (!this.opening && this.closing === undefined) this.#observe(views);
     return views;
   }
@@ -303,7 +311,8 @@ export class World {
     }
   }
 
-  #answer(fleet: Fleet, act: () => void): void {
+  /** Takes the answer of a call to that fleet. */
+  answer(fleet: Fleet, act: () => void): void {
     // Nobody hears what a Ringmaster says that has died.
     if (fleet !== this.fleet) return;
     try {

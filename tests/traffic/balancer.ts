@@ -1,3 +1,4 @@
+import { told } from './told.ts';
 import { connect, type Socket } from 'node:net';
 import { failureReply } from '../../src/api/errors.ts';
 import { parseConfig } from '../../src/config.ts';
@@ -107,6 +108,7 @@ export class Balancer implements AsyncDisposable {
         this.leases.push(lease);
         return lease;
       },
+      explain: told(addresses.map((_, i) => `r${i}`)),
     });
     this.#front = Bun.serve({
       port: 0,

@@ -2,6 +2,7 @@
 import { isPlan } from './plan.js';
 
 /** @typedef {import('./plan.js').Plan} Plan */
+/** @typedef {Readonly<Record<string, number>>} Weights by name */
 
 const ERROR_MARK = /^<Error>\s*/;
 
@@ -69,9 +70,14 @@ export class Api {
     return this.#call(path, signal === undefined ? {} : { signal });
   }
 
-  /** @param {number} n @param {readonly string[]} hostnames */
-  add(n, hostnames) {
-    return this.#change('POST', '/add', { n, hostnames });
+  /** @param {number} n @param {readonly string[]} hostnames @param {Weights} [weights] */
+  add(n, hostnames, weights = {}) {
+    return this.#change('POST', '/add', joining(n, hostnames, weights));
+  }
+
+  /** @param {Weights} weights */
+  weigh(weights) {
+    return this.#change('POST', '/weights', { weights });
   }
 
   /** @param {number} n @param {readonly string[]} hostnames */
@@ -90,10 +96,11 @@ export class Api {
    * @param {number} n
    * @param {readonly string[]} hostnames
    * @param {AbortSignal} signal
+   * @param {Weights} [weights]
    */
-  async planAdd(n, hostnames, signal) {
+  async planAdd(n, hostnames, signal, weights = {}) {
     if (!(await this.#makesPlans({ add: ['preview'], rm: [] }, signal))) return null;
-    return this.#plan('POST', '/add?dry_run=true', { n, hostnames }, signal);
+    return this.#plan('POST', '/add?dry_run=true', joining(n, hostnames, weights), signal);
   }
 
   /**
@@ -105,6 +112,12 @@ export class Api {
   async planRemove(n, hostnames, member, signal) {
     if (!(await this.#makesPlans({ add: [], rm: [member] }, signal))) return null;
     return this.#plan('DELETE', '/rm?dry_run=true', { n, hostnames }, signal);
+  }
+
+  /** @param {Weights} weights of replicas that are there @param {AbortSignal} signal */
+  async planWeigh(weights, signal) {
+    if (!(await this.#makesPlans({ add: ['preview'], rm: [] }, signal))) return null;
+    return this.#plan('POST', '/weights?dry_run=true', { weights }, signal);
   }
 
   /**
@@ -186,6 +199,11 @@ export class Api {
     if (!response.ok) throw refusal(response, body);
     return body;
   }
+}
+
+/** @param {number} n @param {readonly string[]} hostnames @param {Weights} weights */
+function joining(n, hostnames, weights) {
+  return Object.keys(weights).length === 0 ? { n, hostnames } : { n, hostnames, weights };
 }
 
 /** What to tell of an error. @param {unknown} error */

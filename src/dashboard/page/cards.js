@@ -17,6 +17,8 @@ import {
 /** @typedef {import('./store.js').Snapshot} Snapshot */
 /** @typedef {Snapshot['replicas'][number]} Replica */
 
+/** @typedef {{ drain: (name: string) => void, weigh: (name: string) => void, kill: (name: string) => void }} Actions */
+
 /** Up to here each card has room for all. */
 const FEW = 12;
 
@@ -40,6 +42,13 @@ function matches({ name, state }, filter) {
   return `${name} ${state} ${STATE_WORDS[state] ?? ''}`.toLowerCase().includes(filter);
 }
 
+/** Nothing of a weight of 1 that it has whole: most have. @param {Replica} replica */
+function weightWords({ state, weight, effective_weight: now }) {
+  const grows = state === 'ready' && now < weight;
+  if (grows) return ` · starting slowly, weight ${Number(now.toFixed(2))} of ${weight}`;
+  return weight === 1 ? '' : ` · weight ${weight}`;
+}
+
 class Card {
   #figures = new Map();
   #state = make('p', { class: 'state' });
@@ -50,6 +59,7 @@ class Card {
   #about = make('p', { class: 'about' });
   #rate = make('span', { class: 'figure' });
   #line = makeSvg('path', { class: 'spark-line' });
+  #weigh = make('button', { type: 'button', class: 'button quiet', 'data-test': 'weigh' }, ['Weight…']);
   #kill = make('button', { type: 'button', class: 'button quiet', 'data-test': 'kill' }, ['Kill']);
   #drain = make('button', { type: 'button', class: 'button quiet', 'data-test': 'drain' }, [
     'Drain and remove…',
@@ -59,14 +69,16 @@ class Card {
   /**
    * @param {string} name
    * @param {{ light: string, dark: string }} colour
-   * @param {{ drain: (name: string) => void, kill: (name: string) => void }} actions
+   * @param {Actions} actions
    */
-  constructor(name, colour, { drain, kill }) {
+  constructor(name, colour, { drain, weigh, kill }) {
     this.name = name;
     this.#state.append(this.#stateIcon, this.#stateText);
     this.#drain.setAttribute('aria-label', `Drain and remove ${name}…`);
+    this.#weigh.setAttribute('aria-label', `Change the weight of ${name}…`);
     this.#kill.setAttribute('aria-label', `Kill ${name}`);
     this.#drain.addEventListener('click', () => drain(name));
+    this.#weigh.addEventListener('click', () => weigh(name));
     this.#kill.addEventListener('click', () => kill(name));
     const spark = makeSvg(
       'svg',
@@ -108,16 +120,17 @@ class Card {
       ]),
       facts,
       this.#about,
-      make('div', { class: 'card-actions' }, [this.#drain, this.#kill]),
+      make('div', { class: 'card-actions' }, [this.#drain, this.#weigh, this.#kill]),
     ]);
     tint(this.element, colour);
   }
 
   /**
    * @param {Replica} replica
-   * @param {{ now: number, chaos: boolean, most: number, values: readonly (number | null)[] }} context `most`: the largest share
+   * @param {{ now: number, chaos: boolean, weighs: boolean, most: number, values: readonly (number | null)[] }} context
+   *   `most`: the largest share; `weighs`: whether there are other weights than 1
    */
-  show(replica, { now, chaos, most, values }) {
+  show(replica, { now, chaos, weighs, most, values }) {
     const { state } = replica;
     setAttribute(this.element, 'data-state', state);
     // On the ring it is until it has missed enough, which is not to say that it is well.
@@ -145,10 +158,12 @@ class Card {
     setText(this.#figures.get('restarts'), count(replica.restarts));
     const age =
       replica.started_at === null ? 'age unknown' : `instance ${duration(now - replica.started_at)} old`;
-    const weight = replica.weight === 1 ? '' : ` · weight ${replica.weight}`;
+    const weight = weightWords(replica);
     setText(this.#about, `${replica.address ?? 'no address'} · ${age}${weight}`);
     this.#gauge.style.width = `${most > 0 ? ((replica.share / most) * 100).toFixed(1) : 0}%`;
     this.#drain.disabled = state === 'draining' || state === 'gone';
+    this.#weigh.disabled = state === 'draining' || state === 'gone';
+    setHidden(this.#weigh, !weighs);
     this.#kill.disabled = state === 'waiting' || state === 'gone';
     setHidden(this.#kill, !chaos);
   }
@@ -173,7 +188,7 @@ export class Cards {
    * @param {object} options
    * @param {import('./colours.js').Colours} options.colours
    * @param {import('./spotlight.js').Spotlight} options.spotlight
-   * @param {{ drain: (name: string) => void, kill: (name: string) => void }} options.actions
+   * @param {Actions} options.actions
    */
   constructor({ colours, spotlight, actions }) {
     this.#colours = colours;
@@ -185,7 +200,8 @@ export class Cards {
   /** @param {Snapshot} snapshot @param {number} now Unix ms, by the server's clock @param {Record<string, readonly (number | null)[]>} samples */
   show(snapshot, now, samples) {
     this.#again = () => this.show(snapshot, now, samples);
-    const { replicas, chaos } = snapshot;
+    const { replicas, chaos, ring } = snapshot;
+    const weighs = ring.algorithm !== 'course';
     const many = replicas.length > FEW;
     setAttribute(document.body, 'data-size', many ? 'many' : 'few');
     setHidden(this.#filterBox, !many && this.#filter.value === '');
@@ -199,7 +215,9 @@ export class Cards {
     );
     const most = Math.max(0, ...replicas.map(({ share }) => share));
     for (const replica of shown)
-      this.#cards.get(replica.name)?.show(replica, { now, chaos, most, values: samples[replica.name] ?? [] });
+      this.#cards
+        .get(replica.name)
+        ?.show(replica, { now, chaos, weighs, most, values: samples[replica.name] ?? [] });
     setText(
       this.#count,
       shown.length === replicas.length

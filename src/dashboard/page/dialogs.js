@@ -85,7 +85,7 @@ class Preview {
     if (next instanceof HTMLElement) next.focus();
   }
 
-  /** @param {(signal: AbortSignal) => Promise<Plan | null>} make @param {'add' | 'rm'} which */
+  /** @param {(signal: AbortSignal) => Promise<Plan | null>} make @param {'add' | 'rm' | 'weights'} which */
   async show(make, which) {
     this.#asking?.abort();
     const asking = new AbortController();
@@ -97,7 +97,7 @@ class Preview {
       if (asking.signal.aborted) return;
       if (plan === null) this.#fill('');
       else {
-        this.names = plan[which] ?? null;
+        this.names = which === 'weights' ? null : (plan[which] ?? null);
         this.#write(plan, which);
       }
     } catch (error) {
@@ -124,12 +124,12 @@ class Preview {
     return make('p', { class: 'preview-note' }, [text]);
   }
 
-  /** @param {Plan} plan @param {'add' | 'rm'} which */
+  /** @param {Plan} plan @param {'add' | 'rm' | 'weights'} which */
   #write(plan, which) {
     this.#colours.lend(plan.add ?? []);
     const rows = changes(plan);
     const shown = rows.length > ROWS_SHOWN + 1 ? rows.slice(0, ROWS_SHOWN) : rows;
-    const names = plan[which];
+    const names = which === 'weights' ? [] : plan[which];
     const table = make('table', {}, [
       make('caption', { class: 'unseen' }, ['Shares before and after']),
       make('thead', {}, [
@@ -247,8 +247,12 @@ export class AddDialog {
   #base = new ChangeDialog('add', { idle: 'Add', busy: 'Starting…' });
   #n = need('add-n', HTMLInputElement);
   #names = need('add-names', HTMLInputElement);
+  #weight = need('add-weight', HTMLInputElement);
+  #weightRow = need('add-weight-row', HTMLElement);
   #preview;
   #api;
+  /** Whether there are other weights than 1. */
+  #weighs = false;
 
   /**
    * @param {import('./api.js').Api} api
@@ -263,30 +267,48 @@ export class AddDialog {
     this.#names.addEventListener('input', () => {
       const named = namesIn(this.#names.value).length;
       if (named > this.#n.valueAsNumber) this.#n.value = String(named);
+      this.#offerWeight();
       typing.soon();
     });
+    this.#weight.addEventListener('input', () => typing.soon());
     this.#base.change = async () => {
       const [n, before] = [this.#n.valueAsNumber, new Set(members())];
-      const there = membersIn(await api.add(n, namesIn(this.#names.value)));
+      const there = membersIn(await api.add(n, namesIn(this.#names.value), this.#weights()));
       const added = there.filter((name) => !before.has(name));
-      this.#names.value = '';
+      this.#names.value = this.#weight.value = '';
       const named = added.length > 0 ? `: ${list(added, 4)}` : '';
       return `${counted(n, 'replica')} added${named}.${nowThere(there)}`;
     };
   }
 
-  open() {
+  /** @param {Snapshot | null} snapshot */
+  open(snapshot) {
+    this.#weighs = snapshot !== null && snapshot.ring.algorithm !== 'course';
+    this.#offerWeight();
     this.#base.open();
     this.#n.focus();
     this.#n.select();
     this.#plan();
   }
 
+  /** One that is named may have a weight; of several it would not be clear whose it is. */
+  #offerWeight() {
+    setHidden(this.#weightRow, !this.#weighs || namesIn(this.#names.value).length !== 1);
+  }
+
+  /** @returns {Record<string, number>} */
+  #weights() {
+    const [name] = namesIn(this.#names.value);
+    const weight = this.#weight.valueAsNumber;
+    return this.#weightRow.hidden || name === undefined || Number.isNaN(weight) ? {} : { [name]: weight };
+  }
+
   #plan() {
     const n = this.#n.valueAsNumber;
     this.#base.setWords(n > 0 ? `Add ${counted(n, 'replica')}` : 'Add');
     if (!(n > 0)) return this.#preview.clear();
-    void this.#preview.show((signal) => this.#api.planAdd(n, namesIn(this.#names.value), signal), 'add');
+    const [names, weights] = [namesIn(this.#names.value), this.#weights()];
+    void this.#preview.show((signal) => this.#api.planAdd(n, names, signal, weights), 'add');
   }
 }
 
@@ -376,5 +398,45 @@ export class RemoveDialog {
     const [member] = this.#members;
     if (!(n > 0) || member === undefined) return this.#preview.clear();
     void this.#preview.show((signal) => this.#api.planRemove(n, names, member, signal), 'rm');
+  }
+}
+
+/** Another weight for one that is there. */
+export class WeightDialog {
+  #base = new ChangeDialog('weight', { idle: 'Change', busy: 'Changing…' });
+  #title = need('weight-title', HTMLElement);
+  #field = need('weight-field', HTMLInputElement);
+  #preview;
+  #api;
+  #name = '';
+
+  /** @param {import('./api.js').Api} api @param {import('./colours.js').Colours} colours */
+  constructor(api, colours) {
+    this.#api = api;
+    this.#preview = new Preview(need('weight-preview', HTMLElement), colours, api);
+    const typing = debounced(TYPING_MS, () => this.#plan());
+    this.#field.addEventListener('input', () => typing.soon());
+    this.#base.change = async () => {
+      const [name, weight] = [this.#name, this.#field.valueAsNumber];
+      await api.weigh({ [name]: weight });
+      return `${name} has weight ${weight}.`;
+    };
+  }
+
+  /** @param {Snapshot | null} snapshot @param {string} name */
+  open(snapshot, name) {
+    this.#name = name;
+    setText(this.#title, `Weight of ${name}`);
+    this.#field.value = String(snapshot?.replicas.find((one) => one.name === name)?.weight ?? 1);
+    this.#base.open();
+    this.#field.focus();
+    this.#field.select();
+    this.#plan();
+  }
+
+  #plan() {
+    const [name, weight] = [this.#name, this.#field.valueAsNumber];
+    if (!(weight > 0)) return this.#preview.clear();
+    void this.#preview.show((signal) => this.#api.planWeigh({ [name]: weight }, signal), 'weights');
   }
 }

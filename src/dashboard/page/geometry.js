@@ -5,6 +5,14 @@ export const KEY_SPACE = 2 ** 32;
 
 const TURN = 2 * Math.PI;
 
+/** Algorithms whose keys belong to points of a circle. @type {ReadonlySet<string>} */
+const CIRCLES = new Set(['ring', 'nginx', 'ketama']);
+
+/** Whether keys belong to points of a circle. @param {string} algorithm as the server calls it */
+export function isCircle(algorithm) {
+  return CIRCLES.has(algorithm);
+}
+
 /** Points that the lens shows around a key, on average. */
 const LENS_POINTS = 11;
 

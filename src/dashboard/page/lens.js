@@ -16,7 +16,7 @@ export class LensView {
   #colours;
   /** @type {RingMap | null} */
   #map = null;
-  /** @type {{ id: string, position: number, owner: string | null } | null} */
+  /** @type {{ key: string, position: number, owner: string } | null} */
   #key = null;
   #startedAt = -Infinity;
   #frame = 0;
@@ -30,7 +30,7 @@ export class LensView {
 
   /**
    * @param {RingMap | null} map
-   * @param {{ id: string, position: number, owner: string | null } | null} key
+   * @param {{ key: string, position: number, owner: string } | null} key
    */
   show(map, key) {
     const other = key?.position !== this.#key?.position || map?.digest !== this.#map?.digest;
@@ -101,7 +101,7 @@ export class LensView {
     context.fillStyle = ink;
     context.font = font(12, 600);
     context.textAlign = 'center';
-    const label = `“${short(this.#key.id, 20)}”`;
+    const label = `“${short(this.#key.key, 20)}”`;
     const half = context.measureText(label).width / 2;
     context.fillText(label, Math.min(width - half, Math.max(half, x(lens.key))), 10);
     context.fillStyle = faint;
@@ -116,7 +116,7 @@ export class LensView {
     setAttribute(
       this.#canvas,
       'aria-label',
-      `The circle around the key, magnified: from the key clockwise the first point is one of ${this.#key.owner ?? 'nobody'}`,
+      `The circle around the key, magnified: from the key clockwise the first point is one of ${this.#key.owner}`,
     );
   }
 

@@ -1,11 +1,12 @@
 // @ts-check
-import { AddDialog, RemoveDialog, TokenDialog } from './dialogs.js';
+import { AddDialog, RemoveDialog, TokenDialog, WeightDialog } from './dialogs.js';
 import { Announcer, toast } from './notices.js';
 import { Api, NotAllowed, Refused, wordsOf } from './api.js';
 import { Cards } from './cards.js';
 import { Charts } from './charts.js';
 import { Colours } from './colours.js';
 import { Header } from './header.js';
+import { HotKeys } from './hot.js';
 import { LensView } from './lens.js';
 import { Probe } from './probe.js';
 import { RingView } from './ring-view.js';
@@ -14,7 +15,7 @@ import { Spotlight } from './spotlight.js';
 import { Store } from './store.js';
 import { Stream } from './stream.js';
 import { Timeline } from './timeline.js';
-import { decodeRing } from './geometry.js';
+import { decodeRing, isCircle } from './geometry.js';
 import { need } from './dom.js';
 
 /** @typedef {import('./store.js').Update} Update */
@@ -46,6 +47,7 @@ const charts = new Charts(colours, spotlight);
 const timeline = new Timeline(colours);
 const addDialog = new AddDialog(api, colours, () => store.snapshot?.replicas.map(({ name }) => name) ?? []);
 const removeDialog = new RemoveDialog(api, colours);
+const weightDialog = new WeightDialog(api, colours);
 
 /** @type {import('./geometry.js').RingMap | null} */
 let map = null;
@@ -67,6 +69,7 @@ const cards = new Cards({
   spotlight,
   actions: {
     drain: (name) => removeDialog.open(store.snapshot, name),
+    weigh: (name) => weightDialog.open(store.snapshot, name),
     kill: (name) => {
       api
         .kill(name)
@@ -78,7 +81,7 @@ const cards = new Cards({
   },
 });
 
-need('open-add', HTMLButtonElement).addEventListener('click', () => addDialog.open());
+need('open-add', HTMLButtonElement).addEventListener('click', () => addDialog.open(store.snapshot));
 need('open-remove', HTMLButtonElement).addEventListener('click', () => removeDialog.open(store.snapshot));
 
 /** When the newest snapshot came, by the clock that only goes forward, and by the one on the wall. */
@@ -98,6 +101,17 @@ let ringNotBefore = 0;
 let mapWanting = '';
 let ringAsking = false;
 
+/** Who is in which state, as the key that is asked for was told last. */
+let statesTold = '';
+
+/** Who is passed over changes with the states, which a map of all members does not follow. */
+function followStates() {
+  const states = store.snapshot?.replicas.map(({ name, state }) => `${name} ${state}`).join() ?? '';
+  if (states === statesTold) return;
+  statesTold = states;
+  void probe.ask();
+}
+
 async function followRing() {
   const wanted = store.snapshot?.ring.digest;
   if (wanted === undefined || wanted === digest || ringAsking || performance.now() < ringNotBefore) return;
@@ -105,9 +119,11 @@ async function followRing() {
   ringNotBefore = performance.now() + RING_EVERY_MS;
   try {
     mapWanting = '';
-    map = decodeRing(await api.get('/dashboard/ring'));
+    map = isCircle(store.snapshot?.ring.algorithm ?? '')
+      ? decodeRing(await api.get('/dashboard/ring'))
+      : null;
     // Where it has changed meanwhile it is asked for again with the next snapshot.
-    digest = map.digest;
+    digest = map?.digest ?? wanted;
   } catch (error) {
     // Shares are drawn without arcs. Too many points to be told stay too many; anything else may be over in a moment.
     map = null;
@@ -171,8 +187,15 @@ const stream = new Stream({
     api.needsToken = update.snapshot.needs_token;
     announcer.tell(news);
     void followRing();
+    followStates();
     drawSoon();
   },
+});
+
+const hotKeys = new HotKeys({
+  api,
+  colours,
+  live: () => (stream.news === 'live' ? store.snapshot : null),
 });
 
 /** Whether there are too many pages: a stream is refused then, as it is by one that is starting. */
@@ -197,6 +220,7 @@ function showFreshness() {
 
 function tick() {
   stream.tick();
+  hotKeys.tick(performance.now());
   showFreshness();
 }
 

@@ -1,13 +1,29 @@
 // @ts-check
-import { counted, percent, place } from './format.js';
+import { count, counted, list, percent, place } from './format.js';
 import { KEY_SPACE, walk } from './geometry.js';
 import { debounced, make, need, setHidden, tint } from './dom.js';
 import { wordsOf } from './api.js';
 
-/** @typedef {{ id: string, position: number, point: number | null, owner: string | null, preference: string[] }} Answer */
+/**
+ * What `/explain` answers.
+ *
+ * @typedef {object} Answer
+ * @property {string} key
+ * @property {string} algorithm
+ * @property {number} position
+ * @property {number} positions
+ * @property {number} [point]
+ * @property {string} owner
+ * @property {string | null} goes_to
+ * @property {string[]} preference
+ * @property {{ replica: string, reason: string, detail: string }[]} passed_over
+ * @property {string[]} [spread_over]
+ */
 
 const TYPING_MS = 200;
 const FALLBACKS_SHOWN = 6;
+/** Where many are passed over, up to who gets the request. */
+const FALLBACKS_MAX = 16;
 
 /** Who owns a key: asks the server, so that it is what the server does, and not what the page believes. */
 export class Probe {
@@ -50,8 +66,8 @@ export class Probe {
   /** Asks, also again: after a change of the ring the answer may be another. */
   async ask() {
     this.#asking?.abort();
-    const id = this.#input.value;
-    if (id === '') {
+    const key = this.#input.value;
+    if (key === '') {
       setHidden(this.#result, true);
       this.#changed(null);
       return;
@@ -59,7 +75,7 @@ export class Probe {
     const asking = new AbortController();
     this.#asking = asking;
     try {
-      const answer = await this.#api.get(`/dashboard/probe?id=${encodeURIComponent(id)}`, asking.signal);
+      const answer = await this.#api.get(`/explain?key=${encodeURIComponent(key)}`, asking.signal);
       if (!asking.signal.aborted) this.#show(/** @type {Answer} */ (answer));
     } catch (error) {
       if (asking.signal.aborted) return;
@@ -73,22 +89,23 @@ export class Probe {
 
   /** @param {Answer} answer */
   #show(answer) {
-    const { id, position, point, owner, preference } = answer;
-    const said =
-      owner === null
-        ? ['Nobody owns “', `${id}”: no replica is on the ring.`]
-        : [this.#named(owner), ` owns “${id}”`];
+    const { key, owner, goes_to: goesTo, preference, passed_over: passedOver, spread_over: over } = answer;
+    const said = [this.#named(owner), ` owns “${key}”`];
+    if (goesTo === null) said.push(', and nobody would get a request of it now');
+    else if (goesTo !== owner) said.push(', and a request of it would go to ', this.#named(goesTo), ' now');
+    if (over !== undefined) said.push(`. It is hot, and spread over ${list(over)}`);
     const text = said.map((part) => (typeof part === 'string' ? part : part.textContent)).join('');
     // Written again it would be read out again.
     if (this.#answer.textContent !== text) this.#answer.replaceChildren(...said);
-    if (point === null || owner === null) this.#walk.textContent = `The key is at ${place(position)}.`;
-    else {
-      const far = walk(position, point);
-      const part = far / KEY_SPACE;
-      const distance = part < 0.0005 ? counted(far, 'place') : percent(part);
-      this.#walk.textContent = `The key is at ${place(position)}. Clockwise, ${distance} on, the first point is ${place(point)}, one of ${owner}.`;
-    }
-    const order = preference.slice(0, FALLBACKS_SHOWN).map((name) => make('li', {}, [this.#named(name)]));
+    this.#walk.textContent = whereabouts(answer);
+    const reasons = new Map(passedOver.map((one) => [one.replica, one]));
+    const reached = Math.max(FALLBACKS_SHOWN, preference.indexOf(goesTo ?? '') + 1);
+    const order = preference.slice(0, Math.min(reached, FALLBACKS_MAX)).map((name) => {
+      const against = reasons.get(name);
+      if (against === undefined) return make('li', {}, [this.#named(name)]);
+      const why = make('span', { class: 'against' }, [`${against.reason}: ${against.detail}`]);
+      return make('li', { class: 'passed' }, [this.#named(name), ' ', why]);
+    });
     const more = preference.length - order.length;
     if (more > 0) order.push(make('li', { class: 'rest' }, [`and ${more} more`]));
     this.#fallback.replaceChildren(...order);
@@ -105,4 +122,21 @@ export class Probe {
     tint(element, this.#colours.of(name));
     return element;
   }
+}
+
+/**
+ * Where the key is, as far as its map has places.
+ *
+ * @param {Answer} answer
+ */
+function whereabouts({ algorithm, position, positions, point, owner }) {
+  if (point !== undefined) {
+    const far = walk(position, point);
+    const part = far / KEY_SPACE;
+    const distance = part < 0.0005 ? counted(far, 'place') : percent(part);
+    return `The key is at ${place(position)}. Clockwise, ${distance} on, the first point is ${place(point)}, one of ${owner}.`;
+  }
+  if (positions < KEY_SPACE)
+    return `The key falls on slot ${count(position)} of ${count(positions)}, which by the map of ${algorithm} is one of ${owner}.`;
+  return `The key hashes to ${place(position)}. With ${algorithm} each key has an order of its own among the replicas.`;
 }

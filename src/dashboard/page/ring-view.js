@@ -1,6 +1,6 @@
 // @ts-check
-import { counted, list, percent, rate, short } from './format.js';
-import { angleOf, between, fits, ownerAt, positionAt, runsOf, sectorsOf } from './geometry.js';
+import { count, counted, list, percent, rate, short } from './format.js';
+import { angleOf, between, fits, isCircle, ownerAt, positionAt, runsOf, sectorsOf } from './geometry.js';
 import { need, setAttribute, setText } from './dom.js';
 import { font, inkOf, isStill, now, onScheme, prepare } from './theme.js';
 import { inkOn } from './colours.js';
@@ -22,6 +22,17 @@ const CELLS_PER_PIXEL = 1.5;
 /** How far the rim reaches for traffic that is as large as the share: a part of the hole's radius. */
 const RIM = 0.07;
 
+/** What each of the others makes of the keys, in the place of points. @type {Readonly<Record<string, (size: number) => string>>} */
+const PLACES = {
+  maglev: (size) => `${count(size)} slots`,
+  course: () => '512 slots',
+  rendezvous: () => 'an order for each key',
+};
+
+const CIRCLE_LEGEND =
+  'Band: whose each key is. Disc: shares. Rim: traffic now; at the fine circle it equals the share.';
+const OTHER_LEGEND = 'Disc: shares. Rim: traffic now; at the fine circle it equals the share.';
+
 const ease = (/** @type {number} */ t) => 1 - (1 - t) ** 3;
 
 /** Who is off the ring: by name where they are few, else how many in which state. @param {readonly Snapshot['replicas'][number][]} off */
@@ -40,6 +51,8 @@ export class RingView {
   #line = need('hub-line', HTMLElement);
   #more = need('hub-more', HTMLElement);
   #note = need('ring-note', HTMLElement);
+  #heading = need('h-ring', HTMLElement);
+  #legend = need('ring-legend', HTMLElement);
   /** Why there are no arcs; empty where there are. */
   #wanting = '';
   #colours;
@@ -93,6 +106,9 @@ export class RingView {
       );
     const first = this.#snapshot === null;
     this.#snapshot = snapshot;
+    const { algorithm } = snapshot.ring;
+    setText(this.#heading, isCircle(algorithm) ? 'Ring' : `Keys, by ${algorithm}`);
+    setText(this.#legend, isCircle(algorithm) ? CIRCLE_LEGEND : OTHER_LEGEND);
     if (!same) {
       this.#before = first ? [] : this.#current();
       this.#sectors = sectors;
@@ -102,8 +118,8 @@ export class RingView {
         this.#canvas,
         'aria-label',
         shares.length === 0
-          ? 'Ring of keys: no replica is on it'
-          : `Ring of keys, shares: ${shares.map(({ name, share }) => `${name} ${percent(share)}`).join(', ')}`,
+          ? `${isCircle(algorithm) ? 'Ring of keys' : 'Keys'}: no replica is on the map`
+          : `${isCircle(algorithm) ? 'Ring of keys' : `Keys, by ${algorithm}`}, shares: ${shares.map(({ name, share }) => `${name} ${percent(share)}`).join(', ')}`,
       );
     }
     const off = snapshot.replicas.filter(({ share }) => share <= 0);
@@ -136,6 +152,10 @@ export class RingView {
     this.#draw();
   }
 
+  get #isCircle() {
+    return this.#snapshot === null || isCircle(this.#snapshot.ring.algorithm);
+  }
+
   get #progress() {
     return Math.min(1, (performance.now() - this.#changedAt) / CHANGE_MS);
   }
@@ -151,6 +171,9 @@ export class RingView {
   /** Sizes in CSS pixels, from the middle. @param {number} size */
   #radii(size) {
     const scale = size / 2 - 2;
+    // Where keys have no place on a circle there is no band of them, and no scale.
+    if (!this.#isCircle)
+      return { scale, outer: scale, inner: scale, donut: scale - 2, hole: (scale - 2) * 0.62 };
     const outer = scale - 17;
     const band = Math.max(12, outer * 0.085);
     const donut = outer - band - Math.max(5, outer * 0.03);
@@ -186,7 +209,9 @@ export class RingView {
     const on = snapshot.replicas.filter(({ share }) => share > 0).length;
     setText(this.#title, on === 0 ? 'Nobody' : counted(on, 'replica'));
     const points = this.#map?.digest === snapshot.ring.digest ? this.#map.positions.length : null;
-    setText(this.#line, on === 0 ? 'is on the ring' : points === null ? '' : counted(points, 'point'));
+    const { algorithm, points: size } = snapshot.ring;
+    const places = points === null ? (PLACES[algorithm]?.(size) ?? '') : counted(points, 'point');
+    setText(this.#line, on === 0 ? 'is on the ring' : places);
     setText(this.#more, on === 0 ? '' : `${snapshot.ring.algorithm} ${snapshot.ring.digest.slice(0, 8)}`);
   }
 
@@ -207,10 +232,12 @@ export class RingView {
     const size = Math.min(width, height);
     const radii = this.#radii(size);
     context.translate(width / 2, height / 2);
-    this.#paintScale(context, radii);
-    this.#paintBand(context, size, ratio, radii, ease(this.#bandProgress));
+    if (this.#isCircle) {
+      this.#paintScale(context, radii);
+      this.#paintBand(context, size, ratio, radii, ease(this.#bandProgress));
+    }
     this.#paintSectors(context, radii);
-    if (this.#key !== null) this.#paintKey(context, radii, this.#key);
+    if (this.#isCircle && this.#key !== null) this.#paintKey(context, radii, this.#key);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {{ scale: number, outer: number, inner: number, donut: number, hole: number }} radii */

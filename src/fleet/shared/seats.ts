@@ -1,7 +1,17 @@
 import type { Naming } from '../../runtime/naming.ts';
 import type { Peer, Roster, Seat } from '../../runtime/roster.ts';
 import { Unavailable } from '../errors.ts';
-import { joining, leaving, namesOf, type Change, type JoinLimits } from '../membership.ts';
+import {
+  joining,
+  leaving,
+  namesOf,
+  weighed,
+  weighted,
+  type Change,
+  type JoinLimits,
+  type Weighted,
+  type Weights,
+} from '../membership.ts';
 
 /**
  * What Ringmasters do to the roster that they share, as functions from one roster to the next. Each is carried out whole
@@ -22,12 +32,16 @@ export function membersOf(roster: Roster): Seat[] {
   return inOrder(roster.seats.filter(({ mark }) => mark === 'member'));
 }
 
-/** Seats for a checked change, which are not members yet. Throws NameTaken or TooManyReplicas. */
+/** Seats for a checked change, which are not members yet. Throws NameTaken or TooManyReplicas, or InvalidChange of its weights. */
 export function reserve(roster: Roster, change: Change, limits: JoinLimits, { by, join }: Doer): Roster {
   const taken = inOrder(roster.seats);
   const names = joining(namesOf(taken), change, limits);
+  const joined = weighted(names, change.weights ?? {}, limits.naming, taken.map(weightedOf));
   const next = nextOrder(roster);
-  const seats = names.map((name, i): Seat => ({ name, order: next + i, join, mark: 'joining', by }));
+  const seats = joined.map(({ name, weight }, i): Seat => {
+    const seat = { name, order: next + i, join, mark: 'joining', by } as const;
+    return weight === 1 ? seat : { ...seat, weight };
+  });
   return { ...roster, seats: [...taken, ...seats] };
 }
 
@@ -63,6 +77,20 @@ export function dismiss(roster: Roster, change: Change, naming: Naming, by: stri
     roster,
     ({ name, mark }) => mark === 'member' && names.has(name),
     (seat) => ({ ...seat, mark: 'leaving', by }),
+  );
+}
+
+/**
+ * Gives members the checked weights; the same roster where they have them. Throws UnknownReplica, or InvalidChange where all
+ * sum up to too much.
+ */
+export function reweigh(roster: Roster, weights: Weights, naming: Naming): Roster {
+  const after = weighed(membersOf(roster).map(weightedOf), weights, naming);
+  const byName = new Map(after.map(({ name, weight }) => [name, weight]));
+  return remark(
+    roster,
+    (seat) => seat.mark === 'member' && byName.get(seat.name) !== weightedOf(seat).weight,
+    (seat) => ({ ...seat, weight: byName.get(seat.name) }),
   );
 }
 
@@ -103,6 +131,10 @@ export function strike(roster: Roster, key: string, run: string): Roster {
 export function orphaned(roster: Roster): Seat[] {
   const runs = new Set(Object.values(roster.ringmasters).map(({ run }) => run));
   return roster.seats.filter(({ mark, by }) => mark !== 'member' && !runs.has(by));
+}
+
+function weightedOf({ name, weight = 1 }: Seat): Weighted {
+  return { name, weight };
 }
 
 function remark(roster: Roster, which: (seat: Seat) => boolean, next: (seat: Seat) => Seat): Roster {

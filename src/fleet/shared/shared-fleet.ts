@@ -3,22 +3,29 @@ import { placementOf } from '../../ring/algorithms.ts';
 import type { Placement } from '../../ring/placement.ts';
 import type { Commons, Roster, Seat } from '../../runtime/roster.ts';
 import type { Instance, Runtime } from '../../runtime/runtime.ts';
+import type { Choices } from '../chooser.ts';
 import { Crew, viewsOf, type Follower, type ReplicaView } from '../crew.ts';
 import { eachAtMost } from '../each-at-most.ts';
 import { EngineWord } from '../engine-word.ts';
 import { Unavailable, type FleetError } from '../errors.ts';
+import { Explainer, type Explanation } from '../explain.ts';
 import type { Fleet, FleetOptions } from '../fleet.ts';
 import { Journal } from '../journal.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from '../member.ts';
 import {
   checkJoin,
+  checkJoinWeights,
   checkLeave,
+  checkWeights,
   namesOf,
   planned,
   siteOf,
+  weightsOf,
+  weightUnder,
   type Change,
   type Plan,
   type Proposal,
+  type Weights,
 } from '../membership.ts';
 import { Pulse } from '../pulse.ts';
 import { ChangeQueue } from '../queue.ts';
@@ -36,6 +43,7 @@ import {
   orphaned,
   reserve,
   retract,
+  reweigh,
   strike,
   takeOver,
   type Doer,
@@ -75,8 +83,9 @@ export interface SharedFleetOptions extends FleetOptions {
 
 /**
  * A fleet that several Ringmasters share. Who is in, the roster says, which the engine keeps for all: a change is one
- * step from one roster to the next, and each Ringmaster follows it. Owners are told by the members alone, alike everywhere;
- * which of them answers is each one's own experience, and only decides where a request goes until its owner is back.
+ * step from one roster to the next, and each Ringmaster follows it. Owners are told by the members and their weights alone,
+ * alike everywhere; which of them answers, and how far one that starts slowly has grown, is each one's own experience, and
+ * only decides where a request goes until its owner is back, or has grown.
  */
 export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   readonly journal: Journal;
@@ -85,6 +94,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   readonly #crew: Crew;
   readonly #engine: EngineWord;
   readonly #pulse: Pulse;
+  readonly #explainer: Explainer;
   readonly #supervisor: Supervisor;
   readonly #peers: Peers;
   readonly #queue = new ChangeQueue();
@@ -104,6 +114,9 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   readonly #missingSinceMs = new Map<string, number>();
   readonly #closing = new AbortController();
   readonly #forced = new AbortController();
+  /** Whether who was there before us is known. */
+  #entered = false;
+  /** Of all members, each with all of its weight. */
   #map: Placement;
   #digest: string;
   #revision = 0;
@@ -152,6 +165,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     this.#pulse = new Pulse({ clock, ask: () => runtime.list() });
     this.#crew = new Crew({
       balance: config,
+      slowStartMs: config.slowStartMs,
       labelOf: (name) => runtime.naming.label?.(name),
       clock,
       log,
@@ -159,6 +173,16 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       eject: (member, why) => this.#supervisor.eject(member, why),
       rest: (member) => this.#supervisor.rest(member),
       look: () => void this.#look(),
+    });
+    this.#explainer = new Explainer({
+      hash: config.hash,
+      members: () => this.#crew.members.values(),
+      member: (name) => this.#crew.members.get(name),
+      labelOf: (name) => runtime.naming.label?.(name),
+      ring: () => this.#crew.ring,
+      owners: 'members',
+      whole: () => this.#map,
+      trace: (key, except) => this.#crew.trace(key, except),
     });
     this.#peers = new Peers(clock, ask, () => this.#digest);
   }
@@ -242,12 +266,17 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   }
 
   standing(): Standing {
-    const states = new Map(this.#crew.replicas().map(({ name, state }) => [name, state]));
+    const views = new Map(this.#crew.replicas().map((view) => [view.name, view]));
     return {
       map: this.#map,
       digest: this.#digest,
       revision: this.#revision,
-      replicas: this.#map.names.map((name) => ({ name, state: states.get(name) ?? 'waiting' })),
+      replicas: this.#map.sites.map(({ name, weight }) => ({
+        name,
+        state: views.get(name)?.state ?? 'waiting',
+        weight,
+        effectiveWeight: views.get(name)?.effectiveWeight ?? 0,
+      })),
       reached: [...this.#reached.keys()],
       leaving: [...this.#leaving.keys()].map(({ name, inFlight }) => ({ name, inFlight })),
       peers: this.#peers.standings(),
@@ -255,8 +284,16 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     };
   }
 
-  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
-    return this.#crew.claim(key, except);
+  claim(key: string, except?: ReadonlySet<string>, own = true): Lease | undefined {
+    return this.#crew.claim(key, except, own);
+  }
+
+  get choices(): Choices {
+    return this.#crew.choices;
+  }
+
+  explain(key: string, except?: ReadonlySet<string>): Explanation {
+    return this.#explainer.explain(key, except);
   }
 
   hold(name: string): StandingLease {
@@ -279,11 +316,26 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     const { runtime, config } = this.#options;
     const { naming } = runtime;
     checkJoin(change, naming);
+    checkJoinWeights(change, { naming, hash: config.hash });
     return this.#operate(async () => {
       const limits = { maxReplicas: config.maxReplicas, naming };
       await this.#join((roster, doer) => reserve(roster, change, limits, doer));
       await this.#everywhere([]);
       return this.names();
+    });
+  }
+
+  /** See Fleet.weigh; resolves once every Ringmaster knows. The roster keeps the weights for the next one. */
+  async weigh(weights: Weights): Promise<Weights> {
+    const { runtime, config } = this.#options;
+    const { naming } = runtime;
+    checkWeights(weights, { naming, hash: config.hash });
+    return this.#operate(async () => {
+      await this.#change((roster) => reweigh(roster, weights, naming)).catch((error: unknown) => {
+        throw this.#refusal(error, 'no weight was changed');
+      });
+      await this.#everywhere([]);
+      return weightsOf(this.replicas());
     });
   }
 
@@ -338,6 +390,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     const { commons } = runtime;
     const deadlineMs = clock.now() + config.drainTimeoutMs;
     this.#closing.abort();
+    this.#crew.close();
     await this.#queue.close();
     this.#unwatch();
     await this.#looking;
@@ -395,6 +448,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       );
       if (this.names().length === 0) await this.#nextLook(signal);
     }
+    this.#entered = true;
   }
 
   async #enroll(): Promise<void> {
@@ -415,7 +469,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       const roster = await this.#change((now) => take(now, doer));
       const seats = roster.seats.filter(({ join }) => join === doer.join);
       if (seats.length === 0) return;
-      members = seats.map(({ name, order, join }) => new Member({ name, order, join, committed: false }));
+      members = seats.map((seat) => this.#memberOf(seat, false));
       for (const member of members) member.moved('starting', this.#options.clock.now(), 'is being added');
       for (const member of members) this.#joining.set(member.name, member);
       const progress = startingProgress(log, members.length);
@@ -520,10 +574,16 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     const gone = [...members.values()].filter(({ name, spec }) => joins.get(name) !== spec.join);
     const before = this.names();
     this.#letGo(gone);
+    const { hash } = this.#options.config;
+    const isWeighed = this.#crew.weigh(
+      seats.map(({ name, weight }) => ({ name, weight: weightUnder(hash, weight) ?? 1 })),
+    );
     const come = seats.filter(({ name }) => !members.has(name)).map((seat) => this.#admit(seat));
     // What is joining elsewhere is committed last, and comes last: no order changes but by what comes and goes.
-    this.#map = gone.length + come.length === 0 ? this.#map : this.#placed();
-    this.#digest = gone.length + come.length === 0 ? this.#digest : digestOf(sourceOf(this.#map));
+    if (gone.length + come.length > 0 || isWeighed) {
+      this.#map = this.#placed();
+      this.#digest = digestOf(sourceOf(this.#map));
+    }
     this.#crew.step(
       come.filter(({ state }) => state === 'starting'),
       'answered',
@@ -544,12 +604,13 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
   }
 
   /** One that joined here is ready; of any other the engine's list says where it is. */
-  #admit({ name, order, join }: Seat): Member {
+  #admit(seat: Seat): Member {
+    const { name, join } = seat;
     const own = this.#joining.get(name);
-    const spec = { name, order, join, committed: true };
     const ours = own?.spec.join === join && own.instance !== undefined;
-    const member = ours ? own : new Member(spec);
-    member.spec = spec;
+    const fresh = this.#memberOf(seat, true);
+    const member = ours ? own : fresh;
+    member.spec = fresh.spec;
     this.#crew.members.set(name, member);
     if (ours) return member;
     const instance = this.#instances.get(name);
@@ -559,6 +620,13 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
       member.moved('ejected', nowMs, 'joins');
       member.began(instance);
     }
+    return member;
+  }
+
+  #memberOf({ name, order, weight, join }: Seat, committed: boolean): Member {
+    const { hash } = this.#options.config;
+    const member = new Member({ name, order, weight: weightUnder(hash, weight), join, committed });
+    member.startsWarm = !this.#entered;
     return member;
   }
 

@@ -4,11 +4,12 @@ import Docker, {
   type ContainerInspectInfo,
 } from 'dockerode';
 import type { Log } from '../../log.ts';
-import { startedNaming } from '../naming.ts';
+import { networkNaming, type Naming } from '../naming.ts';
 import {
   marked,
   NameInUse,
   StartFailed,
+  weightOf,
   type Address,
   type Instance,
   type InstanceSpec,
@@ -27,7 +28,9 @@ import {
   LABEL,
   markedName,
   markOf,
+  sharesOfWeight,
   templateSource,
+  weightOfShares,
   type ReplicaOptions,
   type TemplateSource,
 } from './template.ts';
@@ -55,15 +58,18 @@ export class DockerRuntime implements Runtime {
   readonly kind = 'docker';
   readonly durable = true;
   readonly owns = true;
-  readonly naming = startedNaming;
+  readonly naming: Naming;
   readonly #docker: Docker;
   readonly #source: TemplateSource;
   readonly #vantage: Vantage;
   readonly #log: Log;
+  /** By container, the weight that was noted while it runs; undefined: none was. Of those that the last list had. */
+  readonly #noted = new Map<string, number | undefined>();
   /** Undefined where it is the one that we are on ourselves. */
   readonly #network: ReplicaNetwork | undefined;
 
   private constructor(docker: Docker, source: TemplateSource, vantage: Vantage, log: Log) {
+    this.naming = networkNaming(source.replicaPort);
     this.#docker = docker;
     this.#source = source;
     this.#vantage = vantage;
@@ -110,6 +116,7 @@ export class DockerRuntime implements Runtime {
       await call(container.start());
       const info = await call(container.inspect());
       if (signal.aborted) throw new StartFailed('was given up');
+      this.#noted.set(info.Id, undefined);
       const startedAtMs = Math.floor(Date.parse(info.Created) / 1000) * 1000;
       return { ...spec, id: info.Id, state: 'running', address: this.#address(info), startedAtMs };
     } catch (error) {
@@ -170,6 +177,14 @@ export class DockerRuntime implements Runtime {
     }
   }
 
+  async weigh(name: string, weight: number): Promise<void> {
+    for (const { instance } of await this.#ours(name)) {
+      const container = this.#docker.getContainer(instance.id);
+      if ((await found(container.update({ CpuShares: sharesOfWeight(weight) }))) !== undefined)
+        this.#noted.set(instance.id, weight);
+    }
+  }
+
   async kill(name: string): Promise<void> {
     const running = (await this.#ours(name)).filter(({ instance }) => instance.state !== 'ended');
     // 409: it has ended meanwhile.
@@ -194,7 +209,24 @@ export class DockerRuntime implements Runtime {
     const checked = await Promise.all(
       infos.map(async (info) => ((await this.#hasOurImage(info)) ? info : undefined)),
     );
-    return checked.flatMap((info) => (info === undefined ? [] : this.#instance(info)));
+    const ours = checked.flatMap((info) => (info === undefined ? [] : this.#instance(info)));
+    if (only === undefined) this.#forgetAllBut(ours);
+    return Promise.all(ours.map((one) => this.#weighed(one)));
+  }
+
+  /** The list does not tell the weights that were noted while containers run: of each it is asked once. */
+  async #weighed({ container, instance }: Found): Promise<Found> {
+    const { id } = instance;
+    if (!this.#noted.has(id)) {
+      const info = await found(this.#docker.getContainer(id).inspect());
+      this.#noted.set(id, weightOfShares(info?.HostConfig.CpuShares));
+    }
+    return { container, instance: { ...instance, weight: this.#noted.get(id) ?? instance.weight } };
+  }
+
+  #forgetAllBut(found: readonly Found[]): void {
+    const there = new Set(found.map(({ instance }) => instance.id));
+    for (const id of this.#noted.keys()) if (!there.has(id)) this.#noted.delete(id);
   }
 
   async #hasOurImage(info: ContainerInfo): Promise<boolean> {
@@ -211,10 +243,11 @@ export class DockerRuntime implements Runtime {
     const name = info.Labels[LABEL.name] ?? '';
     const order = Number(info.Labels[LABEL.order]);
     const join = info.Labels[LABEL.join] ?? '';
+    const weight = weightOf(info.Labels[LABEL.weight]);
     const container = containerNames(cluster, name).find((own) => info.Names.includes(`/${own}`));
     const mark = container === undefined ? undefined : markOf(cluster, name, container);
-    if (container === undefined || mark === undefined || name === '' || !Number.isSafeInteger(order))
-      return [];
+    if (container === undefined || mark === undefined || name === '') return [];
+    if (!Number.isSafeInteger(order) || weight === undefined) return [];
     const state = info.State === 'running' ? 'running' : info.State === 'paused' ? 'paused' : 'ended';
     const published = info.Ports.find((port) => port.PrivatePort === replicaPort)?.PublicPort;
     const ip = info.NetworkSettings.Networks[network]?.IPAddress;
@@ -224,6 +257,7 @@ export class DockerRuntime implements Runtime {
     const instance: Instance = {
       name,
       order,
+      ...(weight === 1 ? {} : { weight }),
       join,
       ...marked(mark),
       id: info.Id,

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerInspectInfo } from 'dockerode';
-import type { Mark } from '../runtime.ts';
+import { weightOf, type Mark } from '../runtime.ts';
 import { eventFilters } from './events.ts';
 import {
   containerNames,
@@ -10,6 +10,8 @@ import {
   LABEL,
   markedName,
   markOf,
+  sharesOfWeight,
+  weightOfShares,
   type TemplateSource,
 } from './template.ts';
 
@@ -53,6 +55,7 @@ const CONTAINER_SHOWN: Shape = {
   Name: true,
   State: { Status: true, ExitCode: true, OOMKilled: true },
   Config: { Image: true },
+  HostConfig: { CpuShares: true },
   NetworkSettings: { Ports: true, Networks: { '*': { IPAddress: true } } },
 };
 const NETWORK_SHOWN: Shape = { Name: true, Internal: true };
@@ -106,6 +109,8 @@ export function decide({ method, target, body: text }: Asked, source: TemplateSo
   const body = parsed(text);
   const asked = `${method} ${path}`;
   if (asked === 'POST /containers/create') return decideCreate(query, body, source);
+  const weighs = /^POST \/containers\/([A-Za-z0-9][A-Za-z0-9_.-]*)\/update$/.exec(asked)?.[1];
+  if (weighs !== undefined) return decideWeight(weighs, query, body, source);
   // dockerode says the query again in the body, where the engine does not look.
   if (text !== '' && !isDeepStrictEqual(asText(body), query))
     return { refuse: 'a body that this call does not have' };
@@ -138,11 +143,15 @@ function decideCreate(query: Query, body: unknown, source: TemplateSource): Verd
   const labels = at(body, 'Labels');
   const [name, join] = [at(labels, LABEL.name), at(labels, LABEL.join)];
   const order = Number(at(labels, LABEL.order));
+  const weightText = at(labels, LABEL.weight);
+  const weight =
+    weightText === undefined || typeof weightText === 'string' ? weightOf(weightText) : undefined;
   const known = typeof name === 'string' && REPLICA.test(name) && typeof join === 'string';
   if (!known || !Number.isSafeInteger(order)) return { refuse: 'a container whose labels name no replica' };
+  if (weight === undefined) return { refuse: 'a container whose labels say no possible weight' };
   const container = createdNames(source.cluster, name).find((own) => own === at(body, 'name'));
   // Whether it is committed shows in its name alone.
-  const template = createTemplate(source, { name, join, order, committed: true }, container);
+  const template = createTemplate(source, { name, join, order, weight, committed: true }, container);
   if (isDeepStrictEqual(body, template) && isDeepStrictEqual(query, { name: template.name }))
     return { call: { method: 'POST', path: pathOf('/containers/create', query), body: template } };
   const differing = Object.entries(template).filter(
@@ -150,6 +159,19 @@ function decideCreate(query: Query, body: unknown, source: TemplateSource): Verd
   );
   const where = differing.map(([field]) => field).join(', ') || 'what it adds';
   return { refuse: `a container made otherwise than this configuration says: ${where}` };
+}
+
+/** Of all that can be changed of a container that runs, the note of its weight and nothing else. */
+function decideWeight(id: string, query: Query, body: unknown, source: TemplateSource): Verdict {
+  const weight = weightOfShares(Number(at(body, 'CpuShares')));
+  if (weight === undefined || Object.keys(query).length > 0) return UNKNOWN;
+  const noted = { CpuShares: sharesOfWeight(weight) };
+  if (!isDeepStrictEqual(body, noted)) return UNKNOWN;
+  const judge = (info: Inspected): Verdict =>
+    replicaOf(info, source) === undefined
+      ? { refuse: 'a container that is not ours' }
+      : { call: { method: 'POST', path: `/containers/${info.Id}/update`, body: noted } };
+  return { inspect: id, judge };
 }
 
 function decideContainer(id: string, action: string, query: Query, source: TemplateSource): Verdict {

@@ -1,4 +1,5 @@
 import type { ContainerCreateOptions } from 'dockerode';
+import { WEIGHT_MAX } from '../../config.ts';
 import type { InstanceSpec, Mark } from '../runtime.ts';
 import { OWN_IMAGE, SAMPLE_COMMAND } from './image.ts';
 import type { Vantage } from './vantage.ts';
@@ -8,7 +9,26 @@ export const LABEL = {
   name: 'ringmaster.name',
   order: 'ringmaster.order',
   join: 'ringmaster.join',
+  weight: 'ringmaster.weight',
 } as const;
+
+/**
+ * What the engine calls CPU shares is all of a running container that can be changed, is told by the engine, and means
+ * next to nothing: 1024 of them are usual, so one with some more gets a few percent more where containers compete. A
+ * weight that was changed while the container runs is noted as what is above; no weight has none, and the label counts.
+ */
+const CPU_SHARES_USUAL = 1024;
+
+/** The CPU shares that note a weight. */
+export function sharesOfWeight(weight: number): number {
+  return CPU_SHARES_USUAL + weight;
+}
+
+/** The weight that CPU shares note; undefined: none. */
+export function weightOfShares(shares: number | undefined): number | undefined {
+  const weight = (shares ?? 0) - CPU_SHARES_USUAL;
+  return Number.isSafeInteger(weight) && weight >= 1 && weight <= WEIGHT_MAX ? weight : undefined;
+}
 
 /** Docker gives this user to no one, and the base image calls it bun; a replica never runs as root. */
 export const USER = '1000:1000';
@@ -99,6 +119,14 @@ export function containerNames(cluster: string, name: string): string[] {
 }
 
 /**
+ * What keeps the weight at the engine. Weight 1 has no label, so that what has no other weight is made as it was before there
+ * were weights, and one who knows of none takes it for its own.
+ */
+export function weightLabel({ weight = 1 }: Pick<InstanceSpec, 'weight'>): { [label: string]: string } {
+  return weight === 1 ? {} : { [LABEL.weight]: String(weight) };
+}
+
+/**
  * The one way a replica's container is made. From the API comes a checked name and nothing else; the rest is
  * configuration. No capabilities, no new privileges, a read-only root, no socket, bounded in everything it can use.
  */
@@ -121,6 +149,7 @@ export function createTemplate(
       [LABEL.name]: spec.name,
       [LABEL.order]: String(spec.order),
       [LABEL.join]: spec.join,
+      ...weightLabel(spec),
     },
     // Heartbeats are Ringmaster's own; the image's check would only start a process every few seconds.
     Healthcheck: { Test: ['NONE'] },

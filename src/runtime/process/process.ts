@@ -135,12 +135,13 @@ export class ProcessRuntime implements Runtime {
         output = (output + chunk.toString()).slice(-OUTPUT_KEPT_CHARS);
       });
     process_.stdin?.on('error', () => {});
-    const { name, order, join } = spec;
+    const { name, order, weight, join } = spec;
     const ended = Promise.withResolvers<void>();
     const child: Child = {
       instance: {
         name,
         order,
+        weight,
         join,
         id: `${process_.pid}-${port}`,
         address: { host: LOOPBACK, port },

@@ -5,12 +5,13 @@ import { ensureImage, OWN_IMAGE, SAMPLE_COMMAND } from '../docker/image.ts';
 import { ReplicaNetwork } from '../docker/network.ts';
 import { LABEL, type ReplicaOptions } from '../docker/template.ts';
 import { ownContainer } from '../docker/vantage.ts';
-import { startedNaming } from '../naming.ts';
+import { networkNaming, type Naming } from '../naming.ts';
 import type { Commons, Roster, Seat } from '../roster.ts';
 import {
   marked,
   NameInUse,
   StartFailed,
+  weightOf,
   type Address,
   type Instance,
   type InstanceSpec,
@@ -79,6 +80,8 @@ interface Found {
   readonly name: string;
   readonly order: number;
   readonly join: string;
+  /** When it was started; the roster knows of changes since. */
+  readonly weight: number;
 }
 
 /** What a start has asked for: a task of that service, made after that many replacements. */
@@ -95,7 +98,7 @@ export class SwarmRuntime implements Runtime {
   readonly kind = 'swarm';
   readonly durable = true;
   readonly owns = true;
-  readonly naming = startedNaming;
+  readonly naming: Naming;
   readonly commons: Commons;
   readonly #docker: Docker;
   readonly #source: ServiceSource;
@@ -110,6 +113,7 @@ export class SwarmRuntime implements Runtime {
   #managers = 1;
 
   private constructor(docker: Docker, source: ServiceSource, self: Self, log: Log) {
+    this.naming = networkNaming(source.replicaPort);
     this.#docker = docker;
     this.#source = source;
     this.#self = self;
@@ -181,14 +185,15 @@ export class SwarmRuntime implements Runtime {
     this.#managers = nodes.filter(
       ({ ManagerStatus }) => ManagerStatus !== undefined && ManagerStatus !== null,
     ).length;
-    return services.map(({ service, name, order, join }) => {
+    return services.map(({ service, name, order, join, weight }) => {
       const task = currentTask(tasks, service.ID);
-      const mark = seats.find((seat) => seat.name === name)?.mark ?? 'joining';
+      const seat = seats.find((one) => one.name === name);
       return {
         name,
         order,
+        weight: seat === undefined ? weight : seat.weight,
         join,
-        ...marked(mark),
+        ...marked(seat?.mark ?? 'joining'),
         id: task?.ID ?? service.ID,
         state: task !== undefined && runs(task) ? 'running' : 'ended',
         address: task === undefined ? undefined : this.#address(task, nodes),
@@ -250,13 +255,15 @@ export class SwarmRuntime implements Runtime {
   }
 
   /** Has a seat for it that says what it is; gives whether there was none. */
-  async #seat({ name, order, join, committed }: InstanceSpec): Promise<boolean> {
-    const seat: Seat = { name, order, join, mark: committed ? 'member' : 'joining', by: '' };
+  async #seat({ name, order, join, weight, committed }: InstanceSpec): Promise<boolean> {
+    const wanted: Seat = { name, order, join, weight, mark: committed ? 'member' : 'joining', by: '' };
     let seated = false;
     await this.#roster.change((roster) => {
       const there = roster.seats.find((one) => one.name === name);
       seated = there === undefined;
-      if (there?.order === order && there.join === join && there.mark === seat.mark) return roster;
+      if (there?.order === order && there.join === join && there.mark === wanted.mark) return roster;
+      // It may have been given another since the start was asked for.
+      const seat = there?.join === join ? { ...wanted, weight: there.weight } : wanted;
       return { ...roster, seats: [...roster.seats.filter((one) => one !== there), seat] };
     });
     return seated;
@@ -368,7 +375,14 @@ export class SwarmRuntime implements Runtime {
   /** Seats as the services tell them. */
   async #remembered(): Promise<Seat[]> {
     const services = await this.#services();
-    return services.map(({ name, order, join }): Seat => ({ name, order, join, mark: 'member', by: '' }));
+    return services.map(({ name, order, join, weight }): Seat => ({
+      name,
+      order,
+      join,
+      weight,
+      mark: 'member',
+      by: '',
+    }));
   }
 
   async #services(): Promise<Found[]> {
@@ -385,7 +399,9 @@ export class SwarmRuntime implements Runtime {
     const order = Number(labels[LABEL.order]);
     if (labels[LABEL.cluster] !== cluster || labels[IMAGE_LABEL] !== image) return undefined;
     if (name === '' || service.Spec?.Name !== serviceName(cluster, name)) return undefined;
-    return Number.isSafeInteger(order) ? { service, name, order, join: labels[LABEL.join] ?? '' } : undefined;
+    const weight = weightOf(labels[LABEL.weight]);
+    if (!Number.isSafeInteger(order) || weight === undefined) return undefined;
+    return { service, name, order, join: labels[LABEL.join] ?? '', weight };
   }
 
   /** The service that has the replica's name on the Swarm, ours or not. */

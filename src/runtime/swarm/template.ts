@@ -10,6 +10,7 @@ import {
   PIDS_MAX,
   TMP_MAX_BYTES,
   USER,
+  weightLabel,
 } from '../docker/template.ts';
 import type { InstanceSpec } from '../runtime.ts';
 
@@ -101,6 +102,7 @@ export function serviceTemplate(source: ServiceSource, spec: InstanceSpec, force
       [LABEL.name]: spec.name,
       [LABEL.order]: String(spec.order),
       [LABEL.join]: spec.join,
+      ...weightLabel(spec),
       [IMAGE_LABEL]: image,
     },
     Mode: { Replicated: { Replicas: 1 } },

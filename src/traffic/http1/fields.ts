@@ -25,8 +25,10 @@ export const FIELD = {
   xServedBy: 21,
   date: 22,
   maxForwards: 23,
+  /** A wish to be told why the request goes where it goes; see explained.ts. */
+  explain: 24,
   /** One of those above, written with "_" for "-": servers that make variables of field names can't tell them apart. */
-  confusable: 24,
+  confusable: 25,
 } as const;
 
 export type FieldCode = (typeof FIELD)[keyof typeof FIELD];
@@ -54,6 +56,7 @@ const NAMES: Readonly<Record<string, FieldCode>> = {
   'x-served-by': FIELD.xServedBy,
   date: FIELD.date,
   'max-forwards': FIELD.maxForwards,
+  'x-ringmaster-explain': FIELD.explain,
 };
 
 interface Known {
@@ -124,6 +127,7 @@ const NEVER_PASSED = setOf(
   FIELD.te,
   FIELD.transferEncoding,
   FIELD.upgrade,
+  FIELD.explain,
   FIELD.confusable,
 );
 
@@ -139,7 +143,7 @@ const CLAIMS_OF_ORIGIN = setOf(
 
 /** Trailers must not say what a recipient needs before the body, or has decided by then (RFC 9110, section 6.5.1). */
 const FORBIDDEN_IN_TRAILERS =
-  /^(?:host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|via|forwarded|x-forwarded-.*|x-real-ip|x-request-id|x-served-by|date|proxy-.*|authorization|www-authenticate|cookie|set-cookie|cache-control|max-forwards|pragma|range|content-(?:encoding|type|range)|if-.*|age|expires|location|retry-after|vary|warning)$/;
+  /^(?:host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|via|forwarded|x-forwarded-.*|x-real-ip|x-request-id|x-served-by|x-ringmaster-.*|date|proxy-.*|authorization|www-authenticate|cookie|set-cookie|cache-control|max-forwards|pragma|range|content-(?:encoding|type|range)|if-.*|age|expires|location|retry-after|vary|warning)$/;
 
 export function isPassed(code: FieldCode): boolean {
   return ((NEVER_PASSED >> code) & 1) === 0;

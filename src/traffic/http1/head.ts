@@ -61,6 +61,8 @@ export class HeadFields {
   hasDate = false;
   /** -1 without one. */
   maxForwards = -1;
+  /** Of a wish for an explanation; -1 without one, -2 where there are several. */
+  explain = -1;
   /** As Content-Length says; -1 without one. */
   length = -1;
   chunked = false;
@@ -172,6 +174,7 @@ export class HeadFields {
     this.requestId = -1;
     this.hasDate = false;
     this.maxForwards = -1;
+    this.explain = -1;
     this.length = -1;
     this.chunked = false;
     this.close = false;
@@ -221,6 +224,9 @@ export class HeadFields {
       case FIELD.maxForwards:
         if (this.maxForwards >= 0) return FORWARDS;
         this.maxForwards = field;
+        return undefined;
+      case FIELD.explain:
+        this.explain = this.explain === -1 ? field : -2;
         return undefined;
       default:
         return undefined;

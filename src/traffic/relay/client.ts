@@ -1,3 +1,4 @@
+import type { Explanation } from '../../fleet/explain.ts';
 import type { Lease } from '../../fleet/member.ts';
 import { CR, hasControl, LF } from '../http1/bytes.ts';
 import { Flaw } from '../http1/head.ts';
@@ -177,9 +178,16 @@ export class ClientConnection extends Wire {
   }
 
   /** Answers for the replicas. `persistent`: another request may follow. */
-  refuse(status: number, message: string, method: string, persistent: boolean): void {
+  refuse(
+    status: number,
+    message: string,
+    method: string,
+    persistent: boolean,
+    explained?: Explanation,
+  ): void {
     const close = !persistent || this.#context.stopping;
-    const reply = refusal(status, message, { head: method === 'HEAD', close, date: this.#context.date });
+    const { date } = this.#context;
+    const reply = refusal(status, message, { head: method === 'HEAD', close, date, explained });
     this.send(reply, 0, reply.length);
     this.exchangeOver(!close);
   }

@@ -1,6 +1,7 @@
 import type { Config, TrafficLimits } from '../../config.ts';
-import type { Lease } from '../../fleet/member.ts';
+import type { Claim } from '../../fleet/member.ts';
 import type { Log } from '../../log.ts';
+import type { Explain } from '../explained.ts';
 import { latin1 } from '../http1/bytes.ts';
 import { ReplyHead } from '../http1/reply-head.ts';
 import { RequestHead } from '../http1/request-head.ts';
@@ -19,12 +20,13 @@ import { ascii, Scratch } from './scratch.ts';
 
 export type RelayConfig = Pick<
   Config,
-  'accessLog' | 'hashKey' | 'retries' | 'trustedProxies' | keyof TrafficLimits
+  'accessLog' | 'hashKey' | 'retries' | 'runtime' | 'trustedProxies' | keyof TrafficLimits
 >;
 
 export interface ContextOptions {
-  /** Picks the key's next replica that is not in `except`. */
-  readonly claim: (key: string, except?: ReadonlySet<string>) => Lease | undefined;
+  readonly claim: Claim;
+  /** Undefined: no request is told why it goes where it goes. */
+  readonly explain?: Explain | undefined;
   readonly config: RelayConfig;
   readonly log: Log;
   readonly tally: Tally;
@@ -69,6 +71,7 @@ class KeyedHead implements Keyed {
 /** What the connections of one relay share. Heads and scratch are used again with every message, and by nobody across an event. */
 export class RelayContext {
   readonly claim: ContextOptions['claim'];
+  readonly explain: Explain | undefined;
   readonly config: RelayConfig;
   readonly log: Log;
   readonly tally: Tally;
@@ -93,8 +96,9 @@ export class RelayContext {
   #date = '';
   #dateField: Uint8Array = new Uint8Array();
 
-  constructor({ claim, config, log, tally, dial, upstreamsMax }: ContextOptions) {
+  constructor({ claim, explain, config, log, tally, dial, upstreamsMax }: ContextOptions) {
     this.claim = claim;
+    this.explain = explain;
     this.config = config;
     this.log = log;
     this.tally = tally;

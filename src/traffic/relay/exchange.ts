@@ -1,3 +1,4 @@
+import type { Explanation } from '../../fleet/explain.ts';
 import type { Lease } from '../../fleet/member.ts';
 import { latin1 } from '../http1/bytes.ts';
 import { ChunkedDecoder } from '../http1/chunked.ts';
@@ -22,7 +23,7 @@ import type { Pool } from './pool.ts';
 import { ReplyBody } from './reply-body.ts';
 import { writeReplyHead } from './reply-fields.ts';
 import { RequestBody } from './request-body.ts';
-import { keptRequestId, writeRequestHead } from './request-fields.ts';
+import { keptRequestId, wantsExplanation, writeRequestHead } from './request-fields.ts';
 import { KeptId, type MadeId, type RequestId } from './request-id.ts';
 import { Tunnel } from './tunnel.ts';
 import { SecondOpinion } from './second-opinion.ts';
@@ -66,12 +67,17 @@ export class Exchange implements UpstreamUser {
   readonly #context: RelayContext;
   readonly #client: ClientConnection;
   readonly #key: string;
+  /** Whether the request has that key, and it was not drawn for it. */
+  readonly #keyIsOwn: boolean;
   readonly #requestId: RequestId;
   readonly #madeId: MadeId | undefined;
   /** The head as it came; read again where it has to be written again. */
   readonly #headBytes: Buffer;
   readonly #headStart: number;
   readonly #minor: number;
+  /** Whether the client is to be told why its request went where it went, and what it is told. */
+  readonly #explains: boolean;
+  #explained: Explanation | undefined;
   /** The protocols that are asked for, in lower case; empty for none. */
   readonly #upgrade: readonly string[];
   readonly #persistent: boolean;
@@ -131,6 +137,7 @@ export class Exchange implements UpstreamUser {
     this.#madeId = kept === undefined ? context.ids.next() : undefined;
     this.#requestId = this.#madeId ?? new KeptId(kept ?? '');
     this.#minor = head.minor;
+    this.#explains = wantsExplanation(head);
     this.#upgrade = head.protocols.length > 0 ? lowered(head.protocols) : NONE;
     this.#persistent = head.persistent;
     this.#beganMs = context.deadlines.nowMs;
@@ -140,7 +147,9 @@ export class Exchange implements UpstreamUser {
       const framing = head.framing === 'length' ? head.length : this.#decoder(head.fields.named);
       this.#body = new RequestBody(framing, isIdempotent(head.method));
     }
-    this.#key = context.keyOf(head, client.sender) ?? crypto.randomUUID();
+    const own = context.keyOf(head, client.sender);
+    this.#keyIsOwn = own !== undefined;
+    this.#key = own ?? crypto.randomUUID();
   }
 
   /** Whether the request is known to its end. */
@@ -298,7 +307,8 @@ export class Exchange implements UpstreamUser {
   /** Chooses a replica and a connection. False where the request is answered with an error instead. */
   #claim(): boolean {
     const { claim } = this.#context;
-    const lease = claim(this.#key, this.#attempts?.tried);
+    if (this.#explains) this.#explained = this.#explain();
+    const lease = claim(this.#key, this.#attempts?.tried, this.#keyIsOwn);
     if (lease === undefined) {
       if (this.#attempts === undefined) this.#refuse(503, 'No replica is ready: ask again, or /add some');
       else this.#refuse(this.#attempts.status, 'No replica answered this request');
@@ -318,6 +328,11 @@ export class Exchange implements UpstreamUser {
     }
     this.#connect(place);
     return true;
+  }
+
+  /** What a claim comes to that is made now, with no await between. */
+  #explain(): Explanation | undefined {
+    return this.#context.explain?.(this.#key, this.#attempts?.tried);
   }
 
   /** Takes a place at the lease's replica. Where there is none the lease is released; gives who is full. */
@@ -346,6 +361,7 @@ export class Exchange implements UpstreamUser {
     this.#attempts ??= new Attempts();
     this.#attempts.failed(place.lease.replica, 'failing');
     if (!this.#attempts.allow(asked)) return false;
+    const explained = this.#explains ? this.#explain() : undefined;
     const lease = claim(this.#key, this.#attempts.tried);
     // The place here is kept until there is one there, since this reply may be the best to be had.
     if (lease === undefined || this.#takePlace(lease) !== undefined) return false;
@@ -360,6 +376,7 @@ export class Exchange implements UpstreamUser {
     place.release();
     this.#context.tally.of(place.lease.replica).retried();
     this.#attempts.compare(place.lease, verdict);
+    this.#explained = explained;
     this.#stale = false;
     this.#connect(next);
     if (this.#reused) this.connected();
@@ -504,7 +521,7 @@ export class Exchange implements UpstreamUser {
     if (replyHead.status === 100) this.#awaitsContinue = false;
     this.#expectReply();
     scratch.reset();
-    writeReplyHead(scratch, replyHead, this.#frame(false, 'none'));
+    writeReplyHead(scratch, replyHead, { ...this.#frame(false, 'none'), explained: undefined });
     this.#client.send(scratch.bytes, 0, scratch.length);
   }
 
@@ -515,6 +532,7 @@ export class Exchange implements UpstreamUser {
       date: this.#context.dateField,
       chunked,
       connection,
+      explained: this.#explained,
     };
   }
 
@@ -522,6 +540,7 @@ export class Exchange implements UpstreamUser {
   get #isPlain(): boolean {
     return (
       this.#madeId !== undefined &&
+      !this.#explains &&
       this.#headPart === undefined &&
       this.#minor > 0 &&
       this.#persistent &&
@@ -720,7 +739,7 @@ export class Exchange implements UpstreamUser {
     this.#ends(status)?.answered(status, performance.now() - this.#headAtMs);
     this.#letGo('cut');
     const goesOn = this.#persistent && this.requestDone && status !== 400 && status !== 408;
-    this.#client.refuse(status, message, this.method, goesOn);
+    this.#client.refuse(status, message, this.method, goesOn, this.#explained);
   }
 
   /** Ends a reply that can't be completed, so that the client sees that it is not (RFC 9112, section 8). */

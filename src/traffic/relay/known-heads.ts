@@ -70,8 +70,9 @@ export class KnownRequests {
       head.persistent &&
       head.protocols.length === 0 &&
       !head.continues;
-    // What is written of Max-Forwards depends on the method.
+    // What is written of Max-Forwards depends on the method; a wish for an explanation is read each time.
     if (!plain || sender.trusted || fields.requestId !== -1 || fields.maxForwards >= 0) return;
+    if (fields.explain !== -1) return;
     const line = head.targetEnd - head.methodStart;
     this.#slots[slot] = new KnownRequest(
       sender.address,

@@ -1,14 +1,24 @@
 import { STATUS_CODES } from 'node:http';
+import type { Explanation } from '../../fleet/explain.ts';
+import { explainedFields } from '../explained.ts';
 
 /** Seconds after which it is worth asking again; sent with 503. */
 const RETRY_AFTER_S = 1;
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
+interface RefusalFrame {
+  /** Whether it is to a HEAD. */
+  readonly head: boolean;
+  readonly close: boolean;
+  readonly date: string;
+  readonly explained?: Explanation | undefined;
+}
+
 /** A reply of the relay's own, in the shape that every error has here. Without a body for HEAD. */
 export function refusal(
   status: number,
   message: string,
-  { head, close, date }: { readonly head: boolean; readonly close: boolean; readonly date: string },
+  { head, close, date, explained }: RefusalFrame,
 ): Uint8Array {
   const body = JSON.stringify({ message: `<Error> ${message}`, status: 'failure' });
   const lines = [
@@ -20,6 +30,7 @@ export function refusal(
     ...(status === 503 ? [`Retry-After: ${RETRY_AFTER_S}`] : []),
     ...(status === 405 ? [ALLOW] : []),
     ...(close ? ['Connection: close'] : []),
+    ...(explained === undefined ? [] : explainedFields(explained).map((field) => field.join(': '))),
   ];
   return new TextEncoder().encode(`${lines.join('\r\n')}\r\n\r\n${head ? '' : body}`);
 }

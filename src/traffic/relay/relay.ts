@@ -1,7 +1,8 @@
-import type { Lease } from '../../fleet/member.ts';
+import type { Claim } from '../../fleet/member.ts';
 import type { Log } from '../../log.ts';
 import type { Address } from '../../runtime/runtime.ts';
 import { NO_CLIENTS, type ClientCounts } from '../clients.ts';
+import type { Explain } from '../explained.ts';
 import { plainAddress } from '../peer.ts';
 import { NOBODY, type Tally } from '../tally.ts';
 import { ClientConnection } from './client.ts';
@@ -21,8 +22,9 @@ export interface RelayOptions {
   readonly port: number;
   /** Whether other processes may listen on the same port, each for a part of its connections. */
   readonly shared: boolean;
-  /** Picks the key's next replica that is not in `except`. */
-  readonly claim: (key: string, except?: ReadonlySet<string>) => Lease | undefined;
+  readonly claim: Claim;
+  /** What that comes to, for requests that ask; undefined: none is told. */
+  readonly explain?: Explain | undefined;
   readonly config: RelayConfig;
   readonly log: Log;
   /** Where requests are counted. */
@@ -42,7 +44,7 @@ export interface Relay {
 }
 
 /** Opens the traffic plane on one port. Throws what the listener throws, such as an error with code EADDRINUSE. */
-export function openRelay({ host, port, shared, claim, config, log, tally }: RelayOptions): Relay {
+export function openRelay({ host, port, shared, claim, explain, config, log, tally }: RelayOptions): Relay {
   // A bug in one exchange must not end those of all others, nor go on with a connection of which nobody knows the state.
   const bug = (socket: { terminate(): void }, error: unknown): void => {
     log.error({ err: error }, 'a bug in the relay: the connection is cut');
@@ -96,7 +98,7 @@ export function openRelay({ host, port, shared, claim, config, log, tally }: Rel
 
   const descriptors = descriptorLimit();
   const { clientsMax, upstreamsMax } = descriptorShares(descriptors, config.connectionsMax);
-  const context = new RelayContext({ claim, config, log, tally, dial, upstreamsMax });
+  const context = new RelayContext({ claim, explain, config, log, tally, dial, upstreamsMax });
   const { clients } = context;
 
   // bun-types does not know of reusePort for a listener.

@@ -1,4 +1,8 @@
+import type { Explanation } from '../../fleet/explain.ts';
+import { EXPLAINED, explainedFields } from '../explained.ts';
+import { spells } from '../http1/bytes.ts';
 import { FIELD, isPassed, VIA } from '../http1/fields.ts';
+import type { HeadFields } from '../http1/head.ts';
 import type { ReplyHead } from '../http1/reply-head.ts';
 import { isNamed, RUN, writeUpgrade } from './request-fields.ts';
 import type { RequestId } from './request-id.ts';
@@ -26,11 +30,14 @@ export interface ReplyFrame {
   readonly chunked: boolean;
   /** What the Connection field says; none where HTTP/1.1 takes it for granted. */
   readonly connection: 'close' | 'keep-alive' | 'none';
+  /** What the client is told of where its request went and why, in the place of what the replica says of it. */
+  readonly explained?: Explanation | undefined;
 }
 
 /** Writes what a client gets to see of a reply: the replica's fields in their order, less those of this hop, plus ours. */
 export function writeReplyHead(to: Scratch, head: ReplyHead, frame: ReplyFrame): void {
   const { fields, status } = head;
+  const { explained } = frame;
   const { bytes } = fields;
   to.all(VERSION);
   to.span(bytes, head.statusStart, head.statusStart + 3);
@@ -46,6 +53,7 @@ export function writeReplyHead(to: Scratch, head: ReplyHead, frame: ReplyFrame):
     if (code === FIELD.contentLength && bodiless) continue;
     if (code !== FIELD.other && (!isPassed(code) || code === FIELD.xServedBy)) continue;
     if (code !== FIELD.contentLength && isNamed(fields, field)) continue;
+    if (explained !== undefined && isExplained(fields, field)) continue;
     run.add(fields, field);
   }
   run.end();
@@ -63,5 +71,12 @@ export function writeReplyHead(to: Scratch, head: ReplyHead, frame: ReplyFrame):
     to.all(AND_REQUEST_ID);
     frame.requestId.write(to);
   }
+  if (explained !== undefined)
+    for (const [name, value] of explainedFields(explained)) to.latin1(`\r\n${name}: ${value}`);
   to.all(END);
+}
+
+function isExplained(fields: HeadFields, field: number): boolean {
+  const [start, end] = [fields.nameStart(field), fields.nameEnd(field)];
+  return EXPLAINED.some((name) => spells(fields.bytes, start, end, name));
 }

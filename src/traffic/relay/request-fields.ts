@@ -24,6 +24,7 @@ const FORWARDED_PROTO = ascii('X-Forwarded-Proto: http\r\n');
 const REQUEST_ID = ascii('X-Request-Id: ');
 
 const ZERO = 0x30;
+const ONE = 0x31;
 const QUESTION_MARK = 0x3f;
 
 /** The client as replicas are told of it. */
@@ -135,6 +136,13 @@ export function keptRequestId({ fields }: RequestHead): string | undefined {
     if (byte <= SP || byte >= 0x7f) return undefined;
   }
   return fields.value(fields.requestId);
+}
+
+/** Whether its reply is to tell why it went where it went. */
+export function wantsExplanation({ fields }: RequestHead): boolean {
+  if (fields.explain < 0) return false;
+  const start = fields.valueStart(fields.explain);
+  return fields.valueEnd(fields.explain) === start + 1 && fields.bytes[start] === ONE;
 }
 
 /** Upgrade, and the Connection that has to go with it (RFC 9110, section 7.8). */

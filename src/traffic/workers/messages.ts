@@ -1,4 +1,5 @@
 import type { Balance, Config } from '../../config.ts';
+import type { ChoiceReport } from '../../fleet/chooser.ts';
 import type { News } from '../../fleet/leases.ts';
 import type { ClientCounts } from '../clients.ts';
 import type { LoopDelayReport } from '../loop-delay.ts';
@@ -46,6 +47,7 @@ export interface CountsReport {
   readonly tally: readonly TallyReport[];
   readonly clients: ClientCounts;
   readonly loop: LoopDelayReport;
+  readonly choices: ChoiceReport;
 }
 
 export type Report =

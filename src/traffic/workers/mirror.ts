@@ -1,7 +1,10 @@
 import type { Balance } from '../../config.ts';
-import { Chooser, PLAIN_BALANCE } from '../../fleet/chooser.ts';
+import { Chooser, PLAIN_BALANCE, type ChoiceReport } from '../../fleet/chooser.ts';
+import { systemClock, type Clock } from '../../fleet/clock.ts';
 import { descriptorsSpent } from '../../fleet/descriptors.ts';
+import { Explainer, type Explanation, type Known } from '../../fleet/explain.ts';
 import { Leases, type News } from '../../fleet/leases.ts';
+import { Load } from '../../fleet/load.ts';
 import type { Lease } from '../../fleet/member.ts';
 import { FailureRun } from '../../fleet/outlier.ts';
 import type { Address } from '../../runtime/runtime.ts';
@@ -18,25 +21,70 @@ export class FleetMirror {
   readonly #stays = new Map<string, MirroredStay>();
   #onRing = new Map<string, MirroredStay>();
   readonly #chooser: Chooser;
+  readonly #explainer: Explainer;
+  /** All members by name, and what is hashed in the place of their names; see Site. */
+  #members = new Map<string, Known>();
+  #labels = new Map<string, string | undefined>();
   #version = 0;
 
-  constructor(report: (report: StayReport) => void, balance: Balance = PLAIN_BALANCE) {
+  constructor(
+    report: (report: StayReport) => void,
+    balance: Balance = PLAIN_BALANCE,
+    clock: Pick<Clock, 'now'> = systemClock,
+    owners: 'ready' | 'members' = 'ready',
+  ) {
     this.#report = report;
-    this.#chooser = new Chooser(balance, { inFlight: (name) => this.#onRing.get(name)?.inFlight ?? 0 });
+    this.#chooser = new Chooser({
+      balance,
+      loadOf: (name) => (this.#onRing.get(name) as MirroredStay).load,
+      now: () => clock.now(),
+    });
+    this.#explainer = new Explainer({
+      hash: balance.hash,
+      members: () => this.#members.values(),
+      member: (name) => this.#members.get(name),
+      labelOf: (name) => this.#labels.get(name),
+      ring: () => this.#chooser.placement,
+      owners,
+      trace: (key, except) => this.#chooser.trace(key, except),
+    });
   }
 
-  /** As Fleet.claim. */
-  claim(key: string, except?: ReadonlySet<string>): Lease | undefined {
+  /** As Fleet.claim: bounds and hot keys are by what is claimed here alone. */
+  claim(key: string, except?: ReadonlySet<string>, own = true): Lease | undefined {
     const name = this.#chooser.choose(key, except);
-    return name === undefined ? undefined : (this.#onRing.get(name) as MirroredStay).claim();
+    if (name === undefined) return undefined;
+    if (except === undefined || except.size === 0) this.#chooser.count(key, name, own);
+    return (this.#onRing.get(name) as MirroredStay).claim();
+  }
+
+  /**
+   * As Fleet.explain, by what a worker knows: weights are those of the ring, states of those off it are of when it was
+   * swapped last, and what is in flight is what was claimed here.
+   */
+  explain(key: string, except?: ReadonlySet<string>): Explanation {
+    return this.#explainer.explain(key, except);
+  }
+
+  /** What was chosen since this was last asked. */
+  choices(): ChoiceReport {
+    return this.#chooser.report();
   }
 
   /** Puts a later copy of the ring in force. */
-  show({ version, stays }: RingCopy): void {
+  show({ version, stays, off }: RingCopy): void {
     const before = this.#onRing;
     this.#onRing = new Map(stays.map((stay) => [stay.name, this.#stays.get(stay.id) ?? this.#begin(stay)]));
     this.#chooser.show(stays);
     for (const stay of before.values()) if (this.#onRing.get(stay.name) !== stay) stay.over();
+    const known = (stay: Stay): Known => new ReadyHere(stay, this.#onRing.get(stay.name) as MirroredStay);
+    this.#members = new Map(
+      [...stays.map(known), ...off.map((one): Known => ({ ...one, inFlight: 0 }))].map((one) => [
+        one.name,
+        one,
+      ]),
+    );
+    this.#labels = new Map([...stays, ...off].map(({ name, label }) => [name, label]));
     this.#version = version;
     this.tellVersion();
   }
@@ -75,6 +123,25 @@ export class FleetMirror {
   }
 }
 
+/** One that is on the ring, as explanations need it. */
+class ReadyHere implements Known {
+  readonly name: string;
+  readonly state = 'ready';
+  readonly weight: number;
+  readonly why = '';
+  readonly #stay: MirroredStay;
+
+  constructor({ name, weight }: Stay, stay: MirroredStay) {
+    this.name = name;
+    this.weight = weight;
+    this.#stay = stay;
+  }
+
+  get inFlight(): number {
+    return this.#stay.load.inFlight;
+  }
+}
+
 interface StayEvents {
   failed(failure: Failure): void;
   /** It is over, and its last lease has been released. */
@@ -87,6 +154,8 @@ class MirroredStay {
   readonly name: string;
   readonly address: Address;
   readonly #events: StayEvents;
+  /** Requests in flight. */
+  readonly load = new Load();
   readonly #leases = new Leases();
   readonly #failures: FailureRun;
   /** Requests in flight, as it was reported last. */
@@ -104,18 +173,17 @@ class MirroredStay {
     this.#events = events;
   }
 
-  get inFlight(): number {
-    return this.#leases.size;
-  }
-
   claim(): Lease {
     const lease = new MirrorLease(this);
     this.#leases.add(lease);
+    this.load.add(1);
     return lease;
   }
 
   drop(lease: Lease): void {
-    if (this.#leases.delete(lease)) this.#releaseIfDone();
+    if (!this.#leases.delete(lease)) return;
+    this.load.add(-1);
+    this.#releaseIfDone();
   }
 
   over(): void {

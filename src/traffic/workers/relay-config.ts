@@ -5,6 +5,7 @@ import type { RelayConfig } from '../relay/context.ts';
 export function relayConfig(config: RelayConfig): RelayConfig {
   return {
     accessLog: config.accessLog,
+    runtime: config.runtime,
     hashKey: config.hashKey,
     retries: config.retries,
     trustedProxies: config.trustedProxies,

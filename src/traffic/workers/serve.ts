@@ -1,5 +1,7 @@
-import type { Lease } from '../../fleet/member.ts';
+import { systemClock } from '../../fleet/clock.ts';
+import type { Claim } from '../../fleet/member.ts';
 import { openLog, silentLog } from '../../log.ts';
+import type { Explain } from '../explained.ts';
 import { LoopDelay } from '../loop-delay.ts';
 import { Tally } from '../tally.ts';
 import type { Relay, RelayOptions } from '../relay/relay.ts';
@@ -60,12 +62,12 @@ export function serve(open: OpenRelay): void {
     log = openLog(logLevel);
     for (const event of ['uncaughtException', 'unhandledRejection'] as const)
       process.on(event, (error: unknown) => log.error({ worker, err: error }, `a bug in a worker: ${event}`));
-    mirror = new FleetMirror(report, balance);
+    mirror = new FleetMirror(report, balance, systemClock, config.runtime === 'swarm' ? 'members' : 'ready');
     mirror.show(ring);
     try {
-      const claim = (key: string, except?: ReadonlySet<string>): Lease | undefined =>
-        mirror.claim(key, except);
-      relay = open({ host, port, shared: true, claim, config, log, tally });
+      const claim: Claim = (key, except, own) => mirror.claim(key, except, own);
+      const explain: Explain = (key, except) => mirror.explain(key, except);
+      relay = open({ host, port, shared: true, claim, explain, config, log, tally });
       report({ type: 'listening' });
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
@@ -75,7 +77,13 @@ export function serve(open: OpenRelay): void {
 
   function tellCounts(): void {
     if (relay === undefined) return;
-    report({ type: 'counts', tally: tally.report(), clients: relay.clients(), loop: loop.report() });
+    report({
+      type: 'counts',
+      tally: tally.report(),
+      clients: relay.clients(),
+      loop: loop.report(),
+      choices: mirror.choices(),
+    });
   }
 
   function flush(): void {

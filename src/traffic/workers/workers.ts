@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Balance, Config } from '../../config.ts';
 import { restartDelayMs, STABLE_AFTER_MS } from '../../fleet/backoff.ts';
 import { systemClock } from '../../fleet/clock.ts';
-import type { ReadyReplica } from '../../fleet/crew.ts';
+import type { OffReplica, ReadyReplica } from '../../fleet/crew.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import type { Log } from '../../log.ts';
 import { sumOfClients, type ClientCounts } from '../clients.ts';
@@ -26,7 +26,7 @@ export interface WorkersOptions {
   readonly port: number;
   /** How many processes share the port. */
   readonly count: number;
-  readonly fleet: Pick<Fleet, 'follow' | 'hold'>;
+  readonly fleet: Pick<Fleet, 'follow' | 'hold' | 'choices'>;
   readonly config: RelayConfig & Balance & Pick<Config, 'logLevel'>;
   readonly log: Log;
   /** Where what they count comes together. */
@@ -68,7 +68,7 @@ export class Workers {
     };
     this.port = options.port;
     this.#unfollow = options.fleet.follow({
-      swapped: (ready) => this.#show(ready),
+      swapped: (ready, off) => this.#show(ready, off),
       inForce: () => this.#inForce(),
     });
     for (let i = 0; i < options.count; i++) this.#running.push(this.#start(i));
@@ -114,8 +114,8 @@ export class Workers {
     this.#unfollow();
   }
 
-  #show(ready: readonly ReadyReplica[]): void {
-    this.#ring = nextCopy(this.#ring, ready);
+  #show(ready: readonly ReadyReplica[], off: readonly OffReplica[]): void {
+    this.#ring = nextCopy(this.#ring, ready, off);
     for (const worker of this.#running) worker.show(this.#ring);
   }
 
@@ -131,6 +131,7 @@ export class Workers {
     const counted = (report: CountsReport): void => {
       this.#options.tally.apply(report.tally);
       loop.apply(report.loop);
+      this.#options.fleet.choices.heard(`worker-${worker}`, report.choices);
     };
     return new WorkerProcess({
       ...this.#options,

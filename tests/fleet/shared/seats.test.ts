@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'bun:test';
-import { NameTaken, TooManyReplicas, Unavailable, UnknownReplica } from '../../../src/fleet/errors.ts';
+import {
+  InvalidChange,
+  NameTaken,
+  TooManyReplicas,
+  Unavailable,
+  UnknownReplica,
+} from '../../../src/fleet/errors.ts';
 import {
   commit,
   dismiss,
@@ -9,6 +15,7 @@ import {
   orphaned,
   reserve,
   retract,
+  reweigh,
   strike,
   takeOver,
 } from '../../../src/fleet/shared/seats.ts';
@@ -72,6 +79,42 @@ describe('seats', () => {
     // Its name is free when it is gone, and not before.
     expect(() => reserve(left, { n: 1, hostnames: ['a'] }, LIMITS, ONE)).toThrow(NameTaken);
     expect(members(dismissAll(left, ONE.by))).toBe('');
+  });
+});
+
+describe('weights of seats', () => {
+  const weights = (roster: Roster): Record<string, number> =>
+    Object.fromEntries(roster.seats.map(({ name, weight = 1 }) => [name, weight]));
+  const wish = { n: 3, hostnames: ['a', 'b'], weights: { A: 3 } };
+  const reserved = reserve(EMPTY_ROSTER, wish, LIMITS, ONE);
+  const committed = commit(reserved, ['a', 'b', 'server-1'], ONE);
+
+  test('are reserved, and stay through whatever becomes of the seat', () => {
+    const all = { a: 3, b: 1, 'server-1': 1 };
+    expect(weights(reserved)).toEqual(all);
+    expect(weights(committed)).toEqual(all);
+    expect(weights(retract(committed, ONE))).toEqual(all);
+    expect(weights(dismissAll(committed, ONE.by))).toEqual(all);
+  });
+
+  test('are changed of members, by name without regard to case, and of nobody else', () => {
+    const after = reweigh(committed, { B: 2 }, startedNaming);
+    expect(weights(after)).toEqual({ a: 3, b: 2, 'server-1': 1 });
+    expect(members(after)).toBe(members(committed));
+    expect(reweigh(committed, { a: 3 }, startedNaming)).toBe(committed);
+    expect(() => reweigh(committed, { nobody: 2 }, startedNaming)).toThrow(UnknownReplica);
+    expect(() => reweigh(reserved, { a: 2 }, startedNaming)).toThrow(UnknownReplica);
+  });
+
+  test('are refused where all together are too much, with those of who joins just now', () => {
+    const names = Array.from({ length: 170 }, (_, i) => `r${i}`);
+    const many = { n: 163, hostnames: names.slice(0, 163) };
+    const heavy = { ...many, weights: Object.fromEntries(many.hostnames.map((name) => [name, 100])) };
+    const limits = { ...LIMITS, maxReplicas: 200 };
+    const roster = reserve(EMPTY_ROSTER, heavy, limits, ONE);
+    const more = (weight: number) => ({ n: 1, hostnames: ['z'], weights: { z: weight } });
+    expect(reserve(roster, more(84), limits, TWO).seats).toHaveLength(164);
+    expect(() => reserve(roster, more(85), limits, TWO)).toThrow(InvalidChange);
   });
 });
 

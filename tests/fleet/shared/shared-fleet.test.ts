@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'bun:test';
-import { NameTaken, TooManyReplicas, Unavailable } from '../../../src/fleet/errors.ts';
+import {
+  InvalidChange,
+  NameTaken,
+  TooManyReplicas,
+  Unavailable,
+  UnknownReplica,
+} from '../../../src/fleet/errors.ts';
 import { membersOf } from '../../../src/fleet/shared/seats.ts';
 import { failure } from '../rig.ts';
 import { endSharedRigs, QUIET_MS, SharedRig } from './shared-rig.ts';
@@ -35,6 +41,23 @@ describe('several Ringmasters', () => {
     await rig.settle();
   });
 
+  test('each keep what they send within its bound, count what is hot, and compare a second algorithm', async () => {
+    const rig = await opened(2, { loadFactor: 1.25, shadowHash: 'maglev' });
+    for (const { fleet } of rig.running) {
+      const leases = Array.from({ length: 24 }, () => fleet.claim('key'));
+      const counts = fleet.replicas().map(({ inFlight }) => inFlight);
+      // ceil(1.25 * 24 / 3) = 10.
+      expect(Math.max(...counts)).toBe(10);
+      expect(counts.reduce((sum, count) => sum + count)).toBe(24);
+      expect(fleet.choices.hot().keys.map(({ key, known }) => [key, known?.owner])).toEqual([
+        ['key', fleet.owner('key') as string],
+      ]);
+      expect(fleet.choices.shadow()?.requests).toBe(24);
+      for (const lease of leases) lease?.release();
+    }
+    await rig.settle();
+  });
+
   test('have the same map when a removal is answered, and the replica is gone', async () => {
     const rig = await opened();
     await rig.remove(1, 2, 'server-1');
@@ -53,6 +76,7 @@ describe('several Ringmasters', () => {
         leaving: [],
         before: [...FIRST, 'a'].map((name) => ({ name, weight: 1 })),
         after: [...FIRST, 'a', 'b', 'server-4'].map((name) => ({ name, weight: 1 })),
+        hash: { before: 'ring', after: 'ring' },
       });
       expect(fleet.plan({ leave: { n: 2, hostnames: ['server-1'] } }).leaving).toEqual(['server-1', 'a']);
       expect(() => fleet.plan({ join: { n: 1, hostnames: ['A'] } })).toThrow(NameTaken);
@@ -60,6 +84,29 @@ describe('several Ringmasters', () => {
     }
     expect(rig.swarm.roster).toEqual(roster);
     expect(await rig.add(1, 2, 'b')).toEqual([...FIRST, 'a', 'b', 'server-4']);
+    await rig.settle();
+  });
+
+  test('explain alike whose a key is, and each by what it sees who gets its requests', async () => {
+    const rig = await opened();
+    const [first, ...others] = rig.running.map(({ fleet }) => fleet);
+    const keys = Array.from({ length: 100 }, (_, i) => String(i));
+    for (const key of keys) {
+      const { home, owner, goesTo, passedOver } = first!.explain(key);
+      expect([home, owner, goesTo, passedOver]).toEqual([owner, first!.owner(key), owner, []]);
+    }
+    const lost = first!.owner('42') as string;
+    const lease = first!.claim('42');
+    lease?.unreachable();
+    lease?.release();
+    const here = first!.explain('42');
+    expect([here.home, here.owner]).toEqual([lost, lost]);
+    expect(here.goesTo).toBe(here.preference[1] as string);
+    expect(here.passedOver.map(({ replica, reason }) => [replica, reason])).toEqual([[lost, 'ejected']]);
+    for (const other of others) {
+      const there = other.explain('42');
+      expect([there.owner, there.goesTo, there.passedOver]).toEqual([lost, lost, []]);
+    }
     await rig.settle();
   });
 
@@ -520,4 +567,120 @@ test('a disagreement that lasts is told, and its end', async () => {
   await rig.clock.advance(5000);
   expect(told()).toEqual(['warn', 'info']);
   expect(membersOf(rig.swarm.roster)).toHaveLength(3);
+});
+
+describe('weights that several Ringmasters share', () => {
+  const weights = (rig: SharedRig): Record<string, number>[] =>
+    rig.running.map(({ fleet }) =>
+      Object.fromEntries(fleet.standing().map.sites.map(({ name, weight }) => [name, weight])),
+    );
+  const digests = (rig: SharedRig): Set<string> =>
+    new Set(rig.running.map(({ fleet }) => fleet.standing().digest));
+
+  test('are in force everywhere when an add or a change of them is answered', async () => {
+    const rig = await opened();
+    await rig.clock.until(rig.fleet(0).add({ n: 1, hostnames: ['a'], weights: { a: 3 } }));
+    const added = { a: 3, 'server-1': 1, 'server-2': 1, 'server-3': 1 };
+    expect(weights(rig)).toEqual([added, added, added]);
+    const before = digests(rig);
+    expect(before.size).toBe(1);
+    const { revision } = rig.swarm.roster;
+    expect(await rig.clock.until(rig.fleet(1).weigh({ 'SERVER-2': 2, a: 3 }))).toEqual({
+      'server-1': 1,
+      'server-2': 2,
+      'server-3': 1,
+      a: 3,
+    });
+    const after = { ...added, 'server-2': 2 };
+    expect(weights(rig)).toEqual([after, after, after]);
+    expect(digests(rig).size).toBe(1);
+    expect(digests(rig)).not.toEqual(before);
+    expect(rig.swarm.roster.revision).toBe(revision + 1);
+    for (const { fleet } of rig.running) {
+      expect(fleet.ring.sites.find(({ name }) => name === 'server-2')?.weight).toBe(2);
+      const told = fleet.journal.since(0).filter(({ what }) => what === 'weighed');
+      expect(told.map(({ replica, why }) => [replica, why])).toEqual([['server-2', 'weight 1 → 2']]);
+    }
+    await rig.settle();
+  });
+
+  test('are those of the roster for one that comes later, and for what is made again', async () => {
+    const rig = await opened();
+    await rig.clock.until(rig.fleet(0).weigh({ 'server-2': 5 }));
+    rig.crash(1);
+    const { fleet } = rig.restart(1);
+    await rig.clock.until(fleet.open());
+    expect(weights(rig)[1]).toEqual({ 'server-1': 1, 'server-2': 5, 'server-3': 1 });
+    rig.swarm.remove('server-2');
+    await rig.settle();
+    expect(rig.swarm.services.get('server-2')?.spec.weight).toBe(5);
+    expect(weights(rig)[0]).toEqual({ 'server-1': 1, 'server-2': 5, 'server-3': 1 });
+  });
+
+  test('are all in force or none', async () => {
+    const rig = await opened();
+    const { roster } = rig.swarm;
+    expect(await failure(rig.clock.until(rig.fleet(0).weigh({ 'server-1': 2, nobody: 2 })))).toBeInstanceOf(
+      UnknownReplica,
+    );
+    expect(await failure(rig.clock.until(rig.fleet(0).weigh({ 'server-1': 101 })))).toBeInstanceOf(
+      InvalidChange,
+    );
+    const wish = { n: 1, hostnames: ['a'], weights: { a: 0 } };
+    expect(await failure(rig.clock.until(rig.fleet(0).add(wish)))).toBeInstanceOf(InvalidChange);
+    expect(rig.swarm.roster).toBe(roster);
+    await rig.settle();
+  });
+
+  test('can not be changed by one that is cut off, which says so', async () => {
+    const rig = await opened();
+    rig.swarm.cut(0);
+    const error = await failure(rig.clock.until(rig.fleet(0).weigh({ 'server-1': 2 })));
+    expect(error).toBeInstanceOf(Unavailable);
+    expect(error.message).toEndWith('no weight was changed');
+    expect(weights(rig)[1]).toEqual({ 'server-1': 1, 'server-2': 1, 'server-3': 1 });
+    rig.swarm.mend(0);
+    await rig.settle();
+  });
+});
+
+describe('a slow start at several Ringmasters', () => {
+  const SLOW_START_MS = 20_000;
+  const effective = (rig: SharedRig, name: string): (number | undefined)[] =>
+    rig.running.map(({ fleet }) => fleet.replicas().find((one) => one.name === name)?.effectiveWeight);
+
+  test('is one at each of them, of where requests go, while all tell the owners of the whole weights', async () => {
+    const rig = await opened(3, { slowStartMs: SLOW_START_MS });
+    for (const name of FIRST) expect(effective(rig, name)).toEqual([1, 1, 1]);
+    const names = await rig.add(1, 1, 'a');
+    expect(names).toContain('a');
+    await rig.clock.advance(1000);
+    for (const weight of effective(rig, 'a')) {
+      expect(weight).toBeGreaterThanOrEqual(1 / 16);
+      expect(weight).toBeLessThan(0.3);
+    }
+    for (const { fleet } of rig.running) {
+      const sites = fleet.standing().map.sites;
+      expect(sites.find(({ name }) => name === 'a')?.weight).toBe(1);
+      expect(fleet.standing().replicas.find(({ name }) => name === 'a')).toMatchObject({ weight: 1 });
+    }
+    await rig.clock.advance(SLOW_START_MS + 1000);
+    expect(effective(rig, 'a')).toEqual([1, 1, 1]);
+    await rig.settle();
+  });
+
+  test('is none at one that comes to what is there, and one of what is started anew', async () => {
+    const rig = await opened(3, { slowStartMs: SLOW_START_MS });
+    rig.crash(2);
+    await rig.clock.until(rig.restart(2).fleet.open());
+    await rig.clock.advance(1000);
+    for (const name of FIRST) expect(effective(rig, name)).toEqual([1, 1, 1]);
+    rig.swarm.crash('server-1');
+    await rig.clock.advance(5000);
+    for (const weight of effective(rig, 'server-1')) {
+      expect(weight).toBeGreaterThan(0);
+      expect(weight).toBeLessThan(0.5);
+    }
+    await rig.settle();
+  });
 });

@@ -10,7 +10,7 @@ import {
   type Inspected,
   type Verdict,
 } from '../../../src/runtime/docker/gate.ts';
-import { createTemplate, templateSource } from '../../../src/runtime/docker/template.ts';
+import { createTemplate, sharesOfWeight, templateSource } from '../../../src/runtime/docker/template.ts';
 import type { InstanceSpec } from '../../../src/runtime/runtime.ts';
 
 const SEED = 20261122;
@@ -132,6 +132,45 @@ describe('the gate lets through', () => {
       const call = { method: 'POST', path: `/containers/${ID}/rename?name=${name}` };
       expect(judged).toEqual(allowed.includes(name) ? { call } : refused);
     }
+  });
+});
+
+describe('the note of a weight', () => {
+  const asked = `POST /containers/${ID}/update`;
+  const note = (body: unknown): Verdict => verdict(asked, JSON.stringify(body));
+
+  test('passes for a container of ours, and of no other', () => {
+    for (const weight of [1, 3, 100]) {
+      const found = note({ CpuShares: sharesOfWeight(weight) }) as Extract<Verdict, { judge: unknown }>;
+      const call = { method: 'POST', path: `/containers/${ID}/update`, body: { CpuShares: 1024 + weight } };
+      expect(found.judge(inspected())).toEqual({ call });
+      expect(found.judge(inspected({ Name: '/ring-b' }))).toEqual({ refuse: 'a container that is not ours' });
+    }
+  });
+
+  test.each([
+    [{}],
+    [null],
+    [[]],
+    [{ CpuShares: 1024 }],
+    [{ CpuShares: 1125 }],
+    [{ CpuShares: 2 }],
+    [{ CpuShares: '1025' }],
+    [{ CpuShares: 1025.5 }],
+    [{ cpushares: 1025 }],
+    [{ CpuShares: 1025, cpushares: 2 }],
+    [{ CpuShares: 1025, Memory: 0 }],
+    [{ CpuShares: 1025, PidsLimit: -1 }],
+    [{ CpuShares: 1025, RestartPolicy: { Name: 'always' } }],
+    [{ CpuShares: 1025, Devices: [] }],
+  ])('with %j is no such note', (body) => {
+    expect(note(body)).toEqual(refused);
+  });
+
+  test('with a query, or without a body, is none either', () => {
+    expect(verdict(`${asked}?a=b`, '{"CpuShares":1025}')).toEqual(refused);
+    expect(verdict(asked)).toEqual(refused);
+    expect(verdict(`POST /containers/../update`, '{"CpuShares":1025}')).toEqual(refused);
   });
 });
 
@@ -330,6 +369,7 @@ describe('a create', () => {
     const specs = fc.record({
       name: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/),
       order: fc.maxSafeInteger(),
+      weight: fc.option(fc.integer({ min: 1, max: 100 }), { nil: undefined }),
       join: fc.string(),
       committed: fc.boolean(),
     });
@@ -344,6 +384,27 @@ describe('a create', () => {
       { seed: SEED },
     );
   });
+
+  test('of a weight is the template of that weight, and 1 is not said', () => {
+    const { Labels: plain } = createTemplate(source, spec);
+    expect(createTemplate(source, { ...spec, weight: 1 }).Labels).toEqual(plain ?? {});
+    for (const weight of [2, 9, 10, 99, 100]) {
+      const template = createTemplate(source, { ...spec, weight });
+      expect(template.Labels).toEqual({ ...plain, 'ringmaster.weight': String(weight) });
+      expect(verdict(CREATE, template)).toEqual({
+        call: { method: 'POST', path: CREATE.slice('POST '.length), body: template },
+      });
+    }
+  });
+
+  test.each([0, 1, -1, 101, 1000, 1.5, '1', '0', '101', '02', '2 ', '1.5', '1e1', '+2', '', 'x', null, 3])(
+    'of the weight %p in its label is refused',
+    (weight) => {
+      const template = createTemplate(source, spec);
+      const body = { ...template, Labels: { ...template.Labels, 'ringmaster.weight': weight } };
+      expect(verdict(CREATE, body)).toEqual(refused);
+    },
+  );
 
   test('under the name of one that leaves is refused', () => {
     for (const name of ['ring.leaving1-a', 'ring.leaving-a'])
@@ -430,7 +491,7 @@ test('what is shown of a container says nothing that the runtime does not read',
       Args: ['--password=secret'],
       State: { Status: 'running', Pid: 7, ExitCode: 0, OOMKilled: false },
       Config: { Image: 'postgres', Env: ['PASSWORD=secret'], Labels: { auth: 'secret' }, Cmd: ['secret'] },
-      HostConfig: { Binds: ['/secret:/a'] },
+      HostConfig: { Binds: ['/secret:/a'], CpuShares: 1027 },
       Mounts: [{ Source: '/secret' }],
       NetworkSettings: { Ports: {}, Networks: { n: { IPAddress: '10.0.0.1', DriverOpts: { a: 'secret' } } } },
     },
@@ -441,6 +502,7 @@ test('what is shown of a container says nothing that the runtime does not read',
     Name: '/other',
     State: { Status: 'running', ExitCode: 0, OOMKilled: false },
     Config: { Image: 'postgres' },
+    HostConfig: { CpuShares: 1027 },
     NetworkSettings: { Ports: {}, Networks: { n: { IPAddress: '10.0.0.1' } } },
   });
 });

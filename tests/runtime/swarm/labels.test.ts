@@ -14,6 +14,7 @@ const rosters: fc.Arbitrary<Roster> = fc.record({
       name: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/),
       order: fc.maxSafeInteger(),
       join: fc.string({ unit: 'binary' }),
+      weight: fc.integer({ min: 2, max: 100 }).map((n) => (n % 2 === 0 ? n : undefined)),
       mark: fc.constantFrom(...MARKS),
       by: fc.string({ unit: 'binary' }),
     }),
@@ -54,6 +55,32 @@ describe('the roster in labels', () => {
     expect(encodeRoster(EMPTY_ROSTER)).toEqual({ revision: '0' });
   });
 
+  test('a weight has a label of its own, so that a seat is read by who knows of no weights', () => {
+    const seats = [seat, { ...seat, name: 'b', order: 4, weight: 1 }, { ...seat, name: 'c', weight: 3 }];
+    const labels = encodeRoster({ revision: 7, seats, ringmasters: {} });
+    expect(labels).toEqual({
+      revision: '7',
+      'seat.a': '[3,"one add","member",""]',
+      'seat.b': '[4,"one add","member",""]',
+      'seat.c': '[3,"one add","member",""]',
+      'weight.c': '3',
+    });
+    const weights = decodeRoster(labels).seats.map(({ name, weight = 1 }) => [name, weight]);
+    expect(weights).toEqual([
+      ['a', 1],
+      ['b', 1],
+      ['c', 3],
+    ]);
+  });
+
+  test.each(['0', '101', '1.5', '-1', '+2', '02', '2 ', '', 'x', '1e1'])(
+    'the weight %p is none, and its seat is one of weight 1',
+    (value) => {
+      const labels = { 'seat.a': '[3,"one add","member",""]', 'weight.a': value };
+      expect(decodeRoster(labels).seats).toEqual([seat]);
+    },
+  );
+
   test.each([
     ['a revision that is none', 'revision', 'x'],
     ['another label', 'ringmaster.cluster', 'x'],
@@ -67,6 +94,7 @@ describe('the roster in labels', () => {
     ['an order between two', 'seat.a', '[3.5,"j","member",""]'],
     ['a mark that is none', 'seat.a', '[3,"j","left",""]'],
     ['a join that is none', 'seat.a', '[3,null,"member",""]'],
+    ['a weight without a seat', 'weight.a', '3'],
     ['a run that is none', 'seat.a', '[3,"j","member",7]'],
     ['a Ringmaster without an address', 'peer.k', '["r1"]'],
     ['a Ringmaster without a run', 'peer.k', '[null,"http://x"]'],

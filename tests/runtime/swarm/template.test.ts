@@ -49,6 +49,15 @@ describe('what a replica’s service is called', () => {
 });
 
 describe('the template of a service', () => {
+  test('says a weight that is not 1, and of weight 1 what it said before there were weights', () => {
+    const { Labels } = serviceTemplate(source, spec);
+    expect(serviceTemplate(source, { ...spec, weight: 1 }).Labels).toEqual(Labels ?? {});
+    expect(serviceTemplate(source, { ...spec, weight: 3 }).Labels).toEqual({
+      ...Labels,
+      'ringmaster.weight': '3',
+    });
+  });
+
   test('says what the replica is, and of which configured image', () => {
     expect(serviceTemplate(source, spec).Labels).toEqual({
       'ringmaster.cluster': 'ringmaster',

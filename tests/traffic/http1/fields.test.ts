@@ -34,6 +34,7 @@ const NAMES = {
   'x-real-ip': FIELD.xRealIp,
   'x-request-id': FIELD.xRequestId,
   'x-served-by': FIELD.xServedBy,
+  'x-ringmaster-explain': FIELD.explain,
   date: FIELD.date,
 } as const;
 const KNOWN = Object.entries(NAMES);
@@ -105,6 +106,7 @@ test('what speaks of one connection, or could be taken for a field of framing, i
   expect(passed.sort()).toEqual(
     [
       'connection',
+      'explain',
       'keepAlive',
       'proxyConnection',
       'proxyAuthenticate',

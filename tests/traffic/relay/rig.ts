@@ -3,6 +3,7 @@ import type { Log } from '../../../src/log.ts';
 import type { Address } from '../../../src/runtime/runtime.ts';
 import { openRelay, type Relay } from '../../../src/traffic/relay/relay.ts';
 import { CountedLease } from '../balancer.ts';
+import { told } from '../told.ts';
 import { Client, turn, until, within } from './client.ts';
 import { RecordingUpstream, type Script } from './recording-upstream.ts';
 import { Tally } from '../../../src/traffic/tally.ts';
@@ -84,6 +85,7 @@ export class Rig implements AsyncDisposable {
         this.leases.push(lease);
         return lease;
       },
+      explain: told(replicas.map((_, i) => `r${i}`)),
     });
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
+import { PLAIN_BALANCE } from '../../../src/fleet/chooser.ts';
 import type { Lease } from '../../../src/fleet/member.ts';
 import { FAILURES_IN_A_ROW } from '../../../src/fleet/outlier.ts';
 import type { Failure, StayReport } from '../../../src/traffic/workers/messages.ts';
@@ -26,6 +27,7 @@ function mirrored(): { mirror: FleetMirror; reports: StayReport[]; take(): StayR
 function copy(version: number, ...stays: string[]): RingCopy {
   return {
     version,
+    off: [],
     stays: stays.map((id, i) => ({
       id,
       name: id.split('/')[0] as string,
@@ -61,6 +63,32 @@ describe('a claim', () => {
     );
   });
 
+  test('is explained as the fleet explains it, whoever is off the ring, and whoever has left', async () => {
+    const rig = new Rig({ config: { replicas: 6 } });
+    await rig.open();
+    const { mirror } = new MirroredFleet({ fleet: rig.fleet, clock: rig.clock, delayMs: () => 1 });
+    const keys = Array.from({ length: 200 }, (_, i) => `key-${i}`);
+    const same = async (): Promise<Set<string>> => {
+      await rig.clock.advance(10);
+      const reasons = new Set<string>();
+      for (const key of keys) {
+        const found = mirror.explain(key);
+        expect(found).toEqual(rig.fleet.explain(key));
+        expect(found.goesTo).toBe(mirror.claim(key)?.replica);
+        for (const { reason } of found.passedOver) reasons.add(reason);
+      }
+      return reasons;
+    };
+    expect([...(await same())]).toEqual([]);
+    for (const key of keys.slice(0, 2)) rig.fleet.claim(key)?.unreachable();
+    expect([...(await same())]).toEqual(['ejected']);
+    // Who was not on the ring leaves without a swap of it, and is nobody's home any more.
+    const off = rig.fleet.replicas().find(({ state }) => state === 'ejected')?.name ?? '';
+    await rig.remove(1, off);
+    await same();
+    expect(keys.flatMap((key) => mirror.explain(key).preference)).not.toContain(off);
+  });
+
   test('is of nobody before there is a ring, and where the ring is empty', () => {
     const { mirror } = mirrored();
     expect(mirror.claim('key')).toBeUndefined();
@@ -79,6 +107,63 @@ describe('a claim', () => {
       [...'0123456789'].find((key) => mirror.claim(key)?.replica === 'a'),
     );
     expect([before.address.port, after.address.port]).toEqual([1, 2]);
+  });
+});
+
+describe('a claim with a load factor', () => {
+  const bounded = (): FleetMirror => new FleetMirror(() => {}, { ...PLAIN_BALANCE, loadFactor: 1.5 });
+
+  test('is of whoever has room, by what is in flight here', () => {
+    const mirror = bounded();
+    mirror.show(copy(1, 'a', 'b', 'c'));
+    const leases = Array.from({ length: 12 }, () => claimed(mirror));
+    const counts = ['a', 'b', 'c'].map((name) => leases.filter(({ replica }) => replica === name).length);
+    // ceil(1.5 * 12 / 3) = 6.
+    expect(Math.max(...counts)).toBe(6);
+    const owner = leases[0]?.replica;
+    for (const lease of leases) if (lease.replica !== owner) lease.release();
+    for (const lease of leases) lease.release();
+    for (const lease of leases) lease.release();
+    expect([claimed(mirror).replica, claimed(mirror).replica]).toEqual([owner, expect.any(String)]);
+  });
+
+  test('does not count what is left of a stay that is over', () => {
+    const mirror = bounded();
+    mirror.show(copy(1, 'a/1', 'b'));
+    const key = [...'0123456789'].find((one) => claimed(mirror, one).replica === 'a') ?? '';
+    for (let i = 0; i < 20; i++) claimed(mirror, key);
+    mirror.show(copy(2, 'b'));
+    mirror.show(copy(3, 'b', 'a/3'));
+    expect(claimed(mirror, key).replica).toBe('a');
+  });
+});
+
+describe('what was chosen', () => {
+  test('counts the first claim of each request, and not what follows from it', () => {
+    const mirror = new FleetMirror(() => {}, { ...PLAIN_BALANCE, shadowHash: 'maglev' });
+    mirror.show(copy(1, 'a', 'b', 'c'));
+    for (let i = 0; i < 10; i++) {
+      const { replica } = claimed(mirror, 'hot');
+      mirror.claim('hot', new Set([replica]));
+      mirror.claim('hot', new Set());
+      mirror.claim(`drawn-${i}`, undefined, false);
+    }
+    const { hot, shadow, away } = mirror.choices();
+    expect(hot.requests).toBeCloseTo(30, 1);
+    expect(hot.keys.map(({ key, count }) => [key, Math.round(count)])).toEqual([['hot', 20]]);
+    expect([shadow?.requests, away]).toEqual([20, 0]);
+    // What was told is not told again; what is hot is, as it is a state.
+    expect(mirror.choices().shadow?.requests).toBe(0);
+    expect(mirror.choices().hot.keys).toHaveLength(1);
+  });
+
+  test('goes through a channel as it is', () => {
+    const mirror = new FleetMirror(() => {}, { ...PLAIN_BALANCE, shadowHash: 'maglev', hotKeySpread: 2 });
+    mirror.show(copy(1, 'a', 'b', 'c'));
+    for (let i = 0; i < 2000; i++) claimed(mirror, 'hot').release();
+    const report = mirror.choices();
+    expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+    expect(report.hot.keys[0]?.over).toHaveLength(2);
   });
 });
 
@@ -179,7 +264,7 @@ describe('reports', () => {
   test('that too many requests failed: of those in a row, and with one where the replica is on trial', () => {
     const { mirror, take } = mirrored();
     const [stay] = copy(1, 'a').stays as [Stay];
-    mirror.show({ version: 1, stays: [{ ...stay, onTrial: true }] });
+    mirror.show({ version: 1, stays: [{ ...stay, onTrial: true }], off: [] });
     const lease = claimed(mirror);
     const failing = (): boolean => {
       mirror.flush();

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../src/fleet/clock.ts';
-import type { Follower, ReadyReplica } from '../../../src/fleet/crew.ts';
+import type { Follower, OffReplica, ReadyReplica } from '../../../src/fleet/crew.ts';
 import type { Fleet } from '../../../src/fleet/fleet.ts';
 import type { Order, StayReport } from '../../../src/traffic/workers/messages.ts';
 import { FleetMirror } from '../../../src/traffic/workers/mirror.ts';
@@ -45,8 +45,8 @@ export class MirroredFleet implements Follower {
     return this.#down.empty && this.#up.empty;
   }
 
-  swapped(ready: readonly ReadyReplica[]): void {
-    this.#ring = nextCopy(this.#ring, ready);
+  swapped(ready: readonly ReadyReplica[], off: readonly OffReplica[]): void {
+    this.#ring = nextCopy(this.#ring, ready, off);
     this.leases.hold(this.#ring);
     this.#down.send({ type: 'ring', ring: this.#ring });
   }

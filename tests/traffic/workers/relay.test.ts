@@ -101,6 +101,33 @@ afterAll(() => Promise.all(servers.map((server) => server.stop(true))));
 
 describe('relays in several processes', () => {
   test(
+    'tell a request that asks for it why it went where it went',
+    async () => {
+      const rig = await opened();
+      const off = rig.fleet.owner('42') ?? '';
+      // It answers no heartbeat, or it would be back at once.
+      rig.silent.add(off);
+      const lease = rig.fleet.claim('42');
+      lease?.unreachable();
+      lease?.release();
+      await eventually(async () => {
+        const reply = await fetch(`http://127.0.0.1:${rig.port}/?id=42`, {
+          headers: { 'x-ringmaster-explain': '1' },
+          keepalive: false,
+        });
+        const { goesTo, preference } = rig.fleet.explain('42');
+        return (
+          reply.headers.get('x-served-by') === goesTo &&
+          reply.headers.get('x-ringmaster-owner') === goesTo &&
+          reply.headers.get('x-ringmaster-preference') === preference.join(', ') &&
+          reply.headers.get('x-ringmaster-passed-over') === `${off};reason=ejected`
+        );
+      });
+    },
+    PATIENCE_MS,
+  );
+
+  test(
     'send each key to its owner, on every connection, as soon as a change is answered',
     async () => {
       const rig = await opened();

@@ -1,4 +1,4 @@
-import type { Placement } from '../ring/placement.ts';
+import type { Placement } from './placement.ts';
 
 const known = new WeakMap<Placement, ReadonlyMap<string, number>>();
 
