@@ -54,7 +54,7 @@ function growing(live: readonly LiveResult[]): string {
       'deviation_by_map',
       'largest_over_mean',
       'moved',
-      'moved_least',
+      'moved_due',
       'failed',
       'astray',
       'elapsed_ms',

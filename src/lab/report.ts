@@ -95,7 +95,7 @@ function setUp({ options, numbers }: Results): Markup {
     markup`<p>For each algorithm a Ringmaster of its own was started, with replicas that are real servers. Requests are <code>GET /home?id=…</code> with random ids of six digits (seed ${options.seed}; the same ids for each algorithm), sent to the traffic port, ${LOAD_CONCURRENCY} at a time, without a wait between them. Who answered is read from the reply, “Hello from Server: …”.</p>
 <dl>
 <dt>Mean</dt><dd>Requests per server: all requests over the number of servers.</dd>
-<dt>Standard deviation</dt><dd>How far servers are from the mean, as the root of the mean of the squares. With M requests on N servers that are all as likely, it is about √(M (N − 1)) / N by chance alone: for ${figure(options.requests)} requests on ${FEW} servers ${figure(expectedDeviation(options.requests, evenShares(FEW)))}. Less is not to be had by hashing; more is the fault of the map.</dd>
+<dt>Standard deviation</dt><dd>How far servers are from the mean, as the root of the mean of the squares. With M requests on N servers that are all as likely, it is about √(M (N − 1)) / N by chance alone: for ${figure(options.requests)} requests on ${FEW} servers ${figure(expectedDeviation(options.requests, evenShares(FEW)))}. Less is not to be had by hashing, but by luck; more is the fault of the map.</dd>
 <dt>Largest over mean</dt><dd>The busiest server over the mean. It says how many servers you pay for without use: at 1.5 the busiest is full when the others are at two thirds.</dd>
 </dl>
 <p class="note">Numbers of servers that are compared: ${numbers.join(', ')}.</p>`,
@@ -155,9 +155,18 @@ ${table({
   ],
   rows,
 })}
+<p>${checked(live)}</p>
 <p><b>Seen:</b> a fair share is 1/${FEW}, which is ${figure(due)} requests; chance makes a deviation of ${figure(chance)}.</p>
 <ul>${seen}</ul>`,
   );
+}
+
+/** Whether the servers that answered are those that the maps name. */
+function checked(live: readonly LiveResult[]): string {
+  const astray = live.reduce((sum, one) => sum + one.even.astray, 0);
+  return astray === 0
+    ? 'Each answer was compared with the map, computed apart from the balancer: every request went where it belongs.'
+    : `Each answer was compared with the map, computed apart from the balancer: ${astray} requests went elsewhere, as they do when a replica is not ready.`;
 }
 
 function growing({ options, live, numbers }: Results): Markup {
@@ -201,7 +210,7 @@ function growing({ options, live, numbers }: Results): Markup {
   const rows = live.flatMap(({ algorithm, grown }) =>
     grown.map(({ names, counts, failed, moved }) => {
       const { mean, deviation: found, largestOverMean } = balanceOf(counts);
-      const least = 1 / names.length;
+      const due = 1 / names.length;
       return [
         algorithm,
         names.length,
@@ -210,7 +219,7 @@ function growing({ options, live, numbers }: Results): Markup {
         figure(chance(names.length)),
         largestOverMean.toFixed(2),
         moved === undefined ? '' : percent(moved),
-        moved === undefined ? '' : percent(least),
+        moved === undefined ? '' : percent(due),
         failed,
       ];
     }),
@@ -224,8 +233,8 @@ ${figureWith(deviation, markup`Dashed: √(M (N − 1)) / N, which no hash funct
 ${table({
   id: 'a2-table',
   caption:
-    'Mean and deviation per server, and what moved to another server when one joined; the least that has to move is what the new one is due, 1/N',
-  head: ['', 'servers', 'mean', 'deviation', 'by chance', 'largest/mean', 'moved', 'least', 'failed'],
+    'Mean and deviation per server, and what moved to another server when one joined; due is what the new one has a right to, 1/N',
+  head: ['', 'servers', 'mean', 'deviation', 'by chance', 'largest/mean', 'moved', 'due', 'failed'],
   rows,
 })}
 <p><b>Seen:</b> ${live.map(({ algorithm, grown }) => movedText(algorithm, grown))} <b>Why:</b> in consistent hashing a server that joins takes keys from the others and gives none, so about 1/N moves: caches of the others stay warm. Of <code>id mod N</code> it would be 1 − 1/N, nearly everything. A map that gives the new server less than its due moves less, and is no better for it: it is the deviation that tells.</p>`,
@@ -234,12 +243,12 @@ ${table({
 
 function movedText(algorithm: LabAlgorithm, grown: LiveResult['grown']): string {
   const moved = grown.flatMap(({ moved: part, names }) =>
-    part === undefined ? [] : [{ part, least: 1 / names.length }],
+    part === undefined ? [] : [{ part, due: 1 / names.length }],
   );
   if (moved.length === 0) return '';
   const mean = (pick: (one: (typeof moved)[number]) => number): number =>
     moved.reduce((sum, one) => sum + pick(one), 0) / moved.length;
-  return `With ${algorithm} ${percent(mean(({ part }) => part))} of the ids moved for each one that joined, where ${percent(mean(({ least }) => least))} is due. `;
+  return `With ${algorithm} ${percent(mean(({ part }) => part))} of the ids moved for each one that joined, where ${percent(mean(({ due }) => due))} is due. `;
 }
 
 const SIGNS = { pass: '✓ pass', fail: '✗ fail', 'not tried': '– not tried' } as const;

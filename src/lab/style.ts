@@ -40,7 +40,7 @@ ${colours('dark')}
 .neutral{--c:var(--grey);--on:var(--paper)}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.55 system-ui,sans-serif}
-main{max-width:50rem;margin:0 auto;padding:2rem 1rem 4rem}
+main{max-width:53rem;margin:0 auto;padding:2rem 1rem 4rem}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 .5rem}
 h2{font-size:1.3rem;line-height:1.3;margin:3rem 0 .5rem;padding-top:1rem;border-top:1px solid var(--line-2)}
 h3{font-size:1.05rem;margin:2rem 0 .25rem}
@@ -49,6 +49,7 @@ li{margin:.25rem 0}
 dt{font-weight:600}
 dd{margin:0 0 .5rem}
 .lead,figcaption,.note{color:var(--ink-2);font-weight:400}
+p,li,dd,dt,figcaption,.caption{max-width:48rem}
 figure{margin:1.5rem 0}
 figcaption{font-size:.875rem;margin-top:.5rem}
 .chart{display:block;width:100%;max-width:34rem;height:auto;background:var(--sheet);border:1px solid var(--line);border-radius:6px;font:12px system-ui,sans-serif}
