@@ -33,7 +33,7 @@ function colours(scheme: 'light' | 'dark'): string {
 export const STYLE = `
 :root{color-scheme:light dark;--paper:#f7f6f2;--sheet:#fff;--ink:#1a1916;--ink-2:#4d4a43;--line:#e3e0d8;--line-2:#c6c2b7;--good:#1c6b45;--bad:#b02318;--grey:#69655c}
 ${colours('light')}
-@media (prefers-color-scheme:dark){
+@media screen and (prefers-color-scheme:dark){
 :root{--paper:#101113;--sheet:#17191c;--ink:#eceae4;--ink-2:#bcb9b1;--line:#26292d;--line-2:#454950;--good:#7fd3a4;--bad:#ff9186;--grey:#97948c}
 ${colours('dark')}
 }
