@@ -49,8 +49,10 @@ const NOBODY = -1;
  *   next, with j from 0. One whose slot is taken takes the next free one (+1, round the end).
  *
  * The assignment knows no weights: they are ignored. As a slot that is taken depends on who came before, joins and leaves
- * may move keys between two others. And as H(i) = (i + 1)² + 16, requests reach the 87 slots that are 16 above a square
- * modulo 512, which no number of virtual servers makes even: that is what there is to be learnt.
+ * may move keys between two others. Shares are far from even, and that is what there is to be learnt: Φ(i, j) is
+ * i² + (j + 1)² + 24, so that all virtual servers of a server are within 81 slots, and whoever is first behind the gap owns
+ * it, 84 % of all requests with three servers; and H(i) is (i + 1)² + 16, so that requests reach only the 87 slots that are 16
+ * above a square modulo 512, which more virtual servers can't make even.
  *
  * Memory: 3 KiB with the assignment's rules, 4 bytes for each request that is told apart.
  */
