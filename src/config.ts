@@ -12,7 +12,8 @@ export class ConfigError extends Error {
 
 export type RuntimeChoice = 'auto' | 'docker' | 'swarm' | 'process' | 'static';
 export type KeySource =
-  | { readonly from: 'query'; readonly name: string }
+  /** `raw`: as it stands in the request, and not decoded. */
+  | { readonly from: 'query'; readonly name: string; readonly raw?: true }
   | { readonly from: 'header'; readonly name: string }
   | { readonly from: 'cookie'; readonly name: string }
   | { readonly from: 'path' }
@@ -134,8 +135,7 @@ export function parseConfig(env: Environment): Config {
   if (shadowHash === hash)
     refuse('SHADOW_HASH', shadowHash, `another algorithm than HASH, which is ${hash} too`);
   const isCourse = hash === 'course' || shadowHash === 'course';
-  const replicasMax = isCourse ? COURSE_REPLICAS_MAX : 10_000;
-  const maxReplicas = integer(env, 'MAX_REPLICAS', Math.min(64, replicasMax), 1, replicasMax);
+  const maxReplicas = replicasMax(env, 'MAX_REPLICAS', isCourse);
   const runtime = choice(env, 'RUNTIME', 'auto', ['auto', 'docker', 'swarm', 'process', 'static']);
   const replicas = integer(env, 'REPLICAS', Math.min(3, maxReplicas), 0, maxReplicas);
   const controlPort = integer(env, 'PORT', 5000, 0, 65_535);
@@ -171,7 +171,7 @@ export function parseConfig(env: Environment): Config {
     replicaCommand: command(env, 'REPLICA_COMMAND'),
     hash,
     shadowHash: shadowHash === 'off' ? undefined : shadowHash,
-    hashKey: hashKey(env, 'HASH_KEY', 'query:id'),
+    hashKey: hashKey(env, 'HASH_KEY', 'query:id', hash),
     loadFactor: loadFactor(env, 'LOAD_FACTOR'),
     slowStartMs: slowStart(env, 'SLOW_START_MS', hash),
     hotKeySpread: integer(env, 'HOT_KEY_SPREAD', 1, 1, 64),
@@ -248,6 +248,18 @@ function share(env: Environment, name: string, fallback: number): number {
   const parsed = /^(?:1(?:\.0{1,6})?|0?\.\d{1,6})$/.test(found) ? Number(found) : Number.NaN;
   if (!(parsed > 0)) refuse(name, found, 'a number above 0, at most 1 (all), such as 0.1');
   return parsed;
+}
+
+function replicasMax(env: Environment, name: string, isCourse: boolean): number {
+  const fallback = isCourse ? Math.min(64, COURSE_REPLICAS_MAX) : 64;
+  const found = integer(env, name, fallback, 1, 10_000);
+  if (isCourse && found > COURSE_REPLICAS_MAX)
+    refuse(
+      name,
+      String(found),
+      `a whole number from 1 to ${COURSE_REPLICAS_MAX} with HASH=course or SHADOW_HASH=course, which has room for no more`,
+    );
+  return found;
 }
 
 /** At 1 a replica may have no more than the mean, and hardly a request stays where its key belongs. */
@@ -397,7 +409,7 @@ function upstreams(
   return Object.freeze(parsed);
 }
 
-function hashKey(env: Environment, name: string, fallback: string): readonly KeySource[] {
+function hashKey(env: Environment, name: string, fallback: string, hash: Algorithm): readonly KeySource[] {
   const found = value(env, name) ?? fallback;
   const allowed = 'a list of query:NAME, header:NAME, cookie:NAME, path, ip, separated by commas';
   return Object.freeze(
@@ -406,6 +418,9 @@ function hashKey(env: Environment, name: string, fallback: string): readonly Key
       if (match === null) refuse(name, found, allowed);
       const [, from, field, bare] = match;
       if (bare === 'path' || bare === 'ip') return Object.freeze({ from: bare });
+      // What nginx calls $arg_NAME is not decoded, and who wants its map wants its keys.
+      if (from === 'query' && hash === 'nginx')
+        return Object.freeze({ from, name: field as string, raw: true });
       return Object.freeze({ from: from as 'query' | 'header' | 'cookie', name: field as string });
     }),
   );

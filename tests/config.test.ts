@@ -561,6 +561,49 @@ describe('MAX_REPLICAS', () => {
   });
 });
 
+describe('HASH=course', () => {
+  test.each([{ HASH: 'course' }, { SHADOW_HASH: 'course' }])('%j has room for 56 replicas', (env) => {
+    expect(parseConfig(env).maxReplicas).toBe(56);
+    expect(parseConfig({ ...env, MAX_REPLICAS: '56' }).maxReplicas).toBe(56);
+    expect(refusalOf({ ...env, MAX_REPLICAS: '64' })).toBe(
+      'MAX_REPLICAS="64" is not allowed: it must be a whole number from 1 to 56 with HASH=course or SHADOW_HASH=course, which has room for no more',
+    );
+  });
+
+  test('has no weights', () => {
+    const env = { HASH: 'course', RUNTIME: 'static', UPSTREAMS: 'a=h:1 weight=2' };
+    expect(refusalOf(env)).toContain('without weights where HASH=course');
+    expect(parseConfig({ ...env, UPSTREAMS: 'a=h:1 weight=1' }).upstreams).toHaveLength(1);
+  });
+});
+
+test('SLOW_START_MS is for maps that let a share grow', () => {
+  for (const HASH of ['ring', 'rendezvous'])
+    expect(parseConfig({ HASH, SLOW_START_MS: '5000' }).slowStartMs).toBe(5000);
+  for (const HASH of ['maglev', 'course', 'nginx', 'ketama'])
+    expect(refusalOf({ HASH, SLOW_START_MS: '5000' })).toBe(
+      `SLOW_START_MS="5000" is not allowed: it must be 0 with HASH=${HASH}: shares grow only with HASH=ring or rendezvous`,
+    );
+});
+
+test('SHADOW_HASH is another algorithm than HASH', () => {
+  expect(refusalOf({ HASH: 'maglev', SHADOW_HASH: 'maglev' })).toBe(
+    'SHADOW_HASH="maglev" is not allowed: it must be another algorithm than HASH, which is maglev too',
+  );
+});
+
+test('a weight in UPSTREAMS is as nginx writes it', () => {
+  const { upstreams } = parseConfig({
+    RUNTIME: 'static',
+    UPSTREAMS: 'a=h:80 weight=3, b=h:81  weight=100,c=h:82',
+  });
+  expect(upstreams.map(({ name, weight }) => [name, weight])).toEqual([
+    ['a', 3],
+    ['b', 100],
+    ['c', undefined],
+  ]);
+});
+
 describe('UPSTREAMS', () => {
   test.each(['auto', 'docker', 'swarm', 'process', ''])('is refused where RUNTIME is %j', (runtime) => {
     expect(refusalOf({ RUNTIME: runtime, UPSTREAMS: 'a=h:80' })).toBe(

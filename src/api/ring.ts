@@ -4,6 +4,9 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { sourceOf } from '../fleet/digest.ts';
 import { bug } from './schemas.ts';
 
+/** Digits after the point of a weight that grows. */
+const WEIGHT_DIGITS = 4;
+
 const name = Type.String({ description: 'Name of the replica', examples: ['server-1'] });
 
 const ring = Type.Object(
@@ -94,7 +97,9 @@ export function ringApi(fleet: Pick<Fleet, 'standing'>) {
         replicas: replicas.map(({ name, weight, effectiveWeight, state }) => ({
           name,
           weight,
-          ...(effectiveWeight === weight ? {} : { effective_weight: effectiveWeight }),
+          ...(effectiveWeight === weight
+            ? {}
+            : { effective_weight: Number(effectiveWeight.toFixed(WEIGHT_DIGITS)) }),
           state,
         })),
         reached: [...reached],

@@ -93,8 +93,7 @@ export interface ChooserOptions {
 
 /**
  * Which replica a request goes to: the map of those that are ready, and what may speak against a key's owner. The fleet
- * has one, and each worker has one for its copy of the ring; each goes by what it has counted itself, and the fleet's by
- * what workers have in flight, too.
+ * has one, and each worker has one for its copy of the ring; each goes by what its own process has in flight.
  *
  * - With a load factor c no replica gets a request with which it would have more in flight than
  *   ceil(c · m · w / W): m are all in flight with this one and W all weights, of the replicas that may be asked (Mirrokni,

@@ -270,7 +270,7 @@ export class Fleet {
     checkJoin(change, naming);
     checkJoinWeights(change, { naming, hash });
     return this.#queue.run(async () => {
-      const names = joining(this.names(), change, { maxReplicas, naming });
+      const names = joining(this.names(), change, { maxReplicas, hash: config.hash, naming });
       const joined = weighted(names, change.weights ?? {}, naming, this.replicas());
       await this.#join(joined, 'was added');
       await this.#crew.inForce();

@@ -99,7 +99,7 @@ export class StandingLease extends MemberLease {
   }
 
   set requests(requests: number) {
-    if (this.place !== undefined) this.member.load.add(requests - this.#requests);
+    if (this.place !== undefined) this.member.elsewhere += requests - this.#requests;
     this.#requests = requests;
   }
 }
@@ -125,8 +125,10 @@ export class Member {
   /** When the heartbeat was sent that is under way, or that it did not answer first of those that it owes. */
   askedAtMs: number | undefined;
   readonly leases = new Leases();
-  /** Requests in flight, here and in other processes. */
+  /** Requests in flight that this process sent: all that a bound is about, since what others told last is old by now. */
   readonly load = new Load();
+  /** Those of other processes, by what they told last. */
+  elsewhere = 0;
   /** Heartbeats missed in a row. */
   missed = 0;
   /** Deaths since it was last stable. */
@@ -247,18 +249,23 @@ export class Member {
   }
 
   get inFlight(): number {
-    return this.load.inFlight;
+    return this.load.inFlight + this.elsewhere;
   }
 
   hold(lease: Lease): void {
     this.leases.add(lease);
-    this.load.add(requestsOf(lease));
+    this.#count(lease, 1);
   }
 
   drop(lease: Lease): void {
     if (!this.leases.delete(lease)) return;
-    this.load.add(-requestsOf(lease));
+    this.#count(lease, -1);
     if (this.leases.size === 0) this.#idle?.();
+  }
+
+  #count(lease: Lease, sign: 1 | -1): void {
+    if (lease instanceof StandingLease) this.elsewhere += sign * lease.requests;
+    else this.load.add(sign);
   }
 
   /** Resolves when no lease is held. */
@@ -268,10 +275,6 @@ export class Member {
       this.#idle = resolve;
     });
   }
-}
-
-function requestsOf(lease: Lease): number {
-  return lease instanceof StandingLease ? lease.requests : 1;
 }
 
 /** Whether what runs is not where it was, as after a cut of its network: another may answer there, in its name. */

@@ -44,6 +44,7 @@ export type Weighted = Pick<Site, 'name' | 'weight'>;
 /** What decides who may join. */
 export interface JoinLimits {
   readonly maxReplicas: number;
+  readonly hash?: Algorithm;
   readonly naming: Naming;
 }
 
@@ -83,7 +84,7 @@ export function checkLeave(change: Change, naming: Naming): void {
 export function joining(
   taken: readonly string[],
   change: Change,
-  { maxReplicas, naming }: JoinLimits,
+  { maxReplicas, naming, hash }: JoinLimits,
 ): string[] {
   const { n, hostnames } = change;
   const used = new Map(taken.map((name) => [naming.identity(name), name]));
@@ -98,7 +99,11 @@ export function joining(
   }
   if (taken.length + n > maxReplicas)
     throw new TooManyReplicas(
-      `${taken.length} replicas and ${n} more would be over the limit of ${maxReplicas}: add fewer or raise MAX_REPLICAS`,
+      `${taken.length} replicas and ${n} more would be over the limit of ${maxReplicas}: ${
+        maxReplicas < COURSE_REPLICAS_MAX || hash !== 'course'
+          ? 'add fewer or raise MAX_REPLICAS'
+          : 'add fewer, HASH=course has room for no more'
+      }`,
     );
   for (const name of hostnames) used.set(naming.identity(name), name);
   const names = [...hostnames];

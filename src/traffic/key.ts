@@ -9,7 +9,7 @@ export interface Keyed {
   /** The value of a field, whose name is in lower case. */
   header(lower: string): string | undefined;
   /** The same as `queryValue` says of the target, where there is a quicker way. */
-  query?(name: string): string | undefined;
+  query?(name: string, raw: boolean): string | undefined;
 }
 
 /** The key of a request: of the first source that it has a value for. Undefined when it has none. */
@@ -26,12 +26,12 @@ function from(source: KeySource, request: Keyed): string | undefined {
   switch (source.from) {
     case 'query':
       return request.query === undefined
-        ? queryValue(request.target, source.name)
-        : request.query(source.name);
+        ? queryValue(request.target, source.name, source.raw)
+        : request.query(source.name, source.raw === true);
     case 'header':
-      return request.header(source.name.toLowerCase());
+      return textOf(request.header(source.name.toLowerCase()));
     case 'cookie':
-      return cookieValue(request.header('cookie') ?? '', source.name);
+      return textOf(cookieValue(request.header('cookie') ?? '', source.name));
     case 'path':
       return pathOf(request.target);
     case 'ip':
@@ -44,11 +44,29 @@ function pathOf(target: string): string {
   return at < 0 ? target : target.slice(0, at);
 }
 
-/** The first value of a query parameter, percent-decoded: what URLSearchParams says, without it where nothing is encoded. */
-export function queryValue(target: string, name: string): string | undefined {
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * The text of a field's value whose bytes come as one character each (RFC 9110, section 5.5): of UTF-8, so that a key is the
+ * same text wherever it comes from; what is none stays as it came.
+ */
+function textOf(value: string | undefined): string | undefined {
+  if (value === undefined || !/[\u0080-\u00ff]/.test(value) || /[^\u0000-\u00ff]/.test(value)) return value;
+  try {
+    return utf8.decode(Uint8Array.from(value, (char) => char.charCodeAt(0)));
+  } catch {
+    return value;
+  }
+}
+
+/**
+ * The first value of a query parameter, percent-decoded: what URLSearchParams says, without it where nothing is encoded;
+ * `raw`: as it stands.
+ */
+export function queryValue(target: string, name: string, raw = false): string | undefined {
   const at = target.indexOf('?');
   if (at < 0) return undefined;
-  if (target.includes('%', at) || target.includes('+', at))
+  if (!raw && (target.includes('%', at) || target.includes('+', at)))
     return new URLSearchParams(target.slice(at)).get(name) ?? undefined;
   for (let start = at + 1; start < target.length;) {
     const next = target.indexOf('&', start);

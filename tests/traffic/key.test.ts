@@ -50,6 +50,11 @@ describe('each source', () => {
     ['query:a.b-c_d', { path: '/?a.b-c_d=1' }, '1'],
     ['query:id', { path: '*' }, undefined],
     ['query:__proto__', { path: '/?a=b' }, undefined],
+    // What went wrong: bytes of UTF-8 in a field were taken one by one, and made another key than the same text in a query.
+    ['header:x-user', { headers: { 'x-user': 'm\u00c3\u00bcller' } }, 'müller'],
+    ['cookie:sid', { headers: { cookie: 'sid=\u00e9\u008d\u00b5' } }, '鍵'],
+    ['header:x-user', { headers: { 'x-user': 'm\u00fcller' } }, 'müller'],
+    ['header:x-user', { headers: { 'x-user': '\u00c3' } }, '\u00c3'],
     ['header:X-User', { headers: { 'x-user': 'ann' } }, 'ann'],
     ['header:x-user', { headers: { 'X-USER': 'ann' } }, 'ann'],
     ['header:X-USER', { headers: { 'x-user': 'ann' } }, 'ann'],
@@ -147,4 +152,13 @@ test('no request, however odd, makes it throw', () => {
     }),
     { seed: SEED, numRuns: 300 },
   );
+});
+
+test('where the map is nginx’s a query is not decoded, as its $arg_ variables are not', () => {
+  const { hashKey } = parseConfig({ HASH: 'nginx', HASH_KEY: 'query:id,header:x-user' });
+  const keyed = (target: string): string | undefined =>
+    keyOf({ target, origin: '', header: () => undefined }, hashKey);
+  expect(keyed('/?id=a+b/c%3D')).toBe('a+b/c%3D');
+  expect(keyed('/?x=%20&id=%zz&id=2')).toBe('%zz');
+  expect(keyed('/?id=42')).toBe('42');
 });

@@ -318,7 +318,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     checkJoin(change, naming);
     checkJoinWeights(change, { naming, hash: config.hash });
     return this.#operate(async () => {
-      const limits = { maxReplicas: config.maxReplicas, naming };
+      const limits = { maxReplicas: config.maxReplicas, hash: config.hash, naming };
       await this.#join((roster, doer) => reserve(roster, change, limits, doer));
       await this.#everywhere([]);
       return this.names();
@@ -439,7 +439,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
     void this.#lookNowAndThen();
     void this.#peers.askNowAndThen(signal);
     if (this.names().length > 0) log.info({ replicas: this.names() }, 'found the replicas that are there');
-    const limits = { maxReplicas: config.maxReplicas, naming: runtime.naming };
+    const limits = { maxReplicas: config.maxReplicas, hash: config.hash, naming: runtime.naming };
     const first = { n: config.replicas, hostnames: [] };
     // Several that start at once find nobody: one begins, and the others wait for what comes of it.
     while (!signal.aborted && config.replicas > 0 && this.names().length === 0) {

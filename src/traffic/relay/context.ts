@@ -56,10 +56,10 @@ class KeyedHead implements Keyed {
     return this.trust.originOf(this.sender.address, this.header('x-forwarded-for'));
   }
 
-  query(name: string): string | undefined {
+  query(name: string, raw: boolean): string | undefined {
     const { fields, targetStart, targetEnd } = this.head;
     const at = queryValueAt(fields.bytes, targetStart, targetEnd, name);
-    if (at === undefined) return queryValue(this.target, name);
+    if (at === undefined) return queryValue(this.target, name, raw);
     return at < 0 ? undefined : latin1(fields.bytes, at, queryValueEnd(fields.bytes, at, targetEnd));
   }
 
