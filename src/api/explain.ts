@@ -61,12 +61,13 @@ const explanation = Type.Object(
     point: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description: 'On a circle: where the point is that the key belongs to, the first at or after it',
+        description:
+          'On a circle: where the point is that the key belongs to, the first at or after it, of owner',
         examples: [142_694_071],
       }),
     ),
     home: replicaOrNobody('Who would own the key if all replicas were ready', 'server-2'),
-    owner: replica('Who owns it, as /map_request says', 'server-1'),
+    owner: replicaOrNobody('Who owns it, as /map_request says; null where nobody is ready', 'server-1'),
     goes_to: replicaOrNobody('Who would get a request of that key now', 'server-1'),
     preference: Type.Array(Type.String(), {
       description: `All replicas, ready or not, in the order in which they stand in for each other, home first; at most ${TOLD_MAX}`,
@@ -77,7 +78,7 @@ const explanation = Type.Object(
         replica: replica('Who it is', 'server-2'),
         reason: Type.String({
           description:
-            'draining, ejected, waiting (died, to be started again) or starting: it is not ready; over its bound: LOAD_FACTOR allows it no more; spread to another: the key is hot, see HOT_KEY_SPREAD; starting slowly: its share still grows; another map: it is ready, but the map of those that are ready gives the key to another; gone: it has just left',
+            'draining, ejected, waiting (died, to be started again) or starting: it is not ready; asked before: it failed this very request; over its bound: LOAD_FACTOR allows it no more; spread to another: the key is hot, see HOT_KEY_SPREAD; starting slowly: its share still grows; another map: it is ready, but the map of those that are ready gives the key to another; gone: it has just left',
           examples: ['ejected'],
         }),
         detail: Type.String({
@@ -97,7 +98,7 @@ const explanation = Type.Object(
   { description: 'What becomes of the key, at this moment', additionalProperties: false },
 );
 
-function told({ key, id }: Asked, owner: string, found: Explanation) {
+function told({ key, id }: Asked, owner: string | undefined, found: Explanation) {
   const { hash, algorithm, position, positions, point, home, goesTo, preference, passedOver } = found;
   return {
     key,
@@ -108,7 +109,7 @@ function told({ key, id }: Asked, owner: string, found: Explanation) {
     positions,
     ...(point === undefined ? {} : { point }),
     home: home ?? null,
-    owner,
+    owner: owner ?? null,
     goes_to: goesTo ?? null,
     preference: [...preference],
     passed_over: passedOver.map((one) => ({ ...one })),
@@ -123,8 +124,9 @@ export function explainApi(fleet: Pick<Fleet, 'owner' | 'explain'>) {
     ({ request }) => {
       const asked = askedOf(request.url);
       const owner = fleet.owner(asked.key);
-      if (owner === undefined) throw new Unavailable('No replica is ready: ask again, or /add some');
-      return told(asked, owner, fleet.explain(asked.key));
+      const found = fleet.explain(asked.key);
+      if (found.home === undefined) throw new Unavailable('There is no replica: /add some');
+      return told(asked, owner, found);
     },
     {
       parse: 'json',
@@ -133,8 +135,8 @@ export function explainApi(fleet: Pick<Fleet, 'owner' | 'explain'>) {
         400: failure('Neither id nor key is there, or both, or a value is none', WHICH),
         ...bug,
         503: failure(
-          'No replica is ready, or this Ringmaster is cut off from the Swarm',
-          'No replica is ready: ask again, or /add some',
+          'There is no replica, or this Ringmaster is cut off from the Swarm',
+          'There is no replica: /add some',
         ),
       },
       detail: {

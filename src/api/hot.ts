@@ -95,7 +95,7 @@ export function hotReply({ report, placement, config }: HotView) {
     .sort((a, b) => b.certain - a.certain);
   const largest = new Map<string, number>();
   for (const { known, certain: count } of certain)
-    if (known !== undefined) largest.set(known.owner, Math.max(largest.get(known.owner) ?? 0, count));
+    if (known?.owner !== undefined) largest.set(known.owner, Math.max(largest.get(known.owner) ?? 0, count));
   const counts = new Map(replicas);
   return {
     requests: Math.round(requests * 1000) / 1000,

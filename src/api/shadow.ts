@@ -39,7 +39,7 @@ const shadow = Type.Object(
       },
       {
         description:
-          'The most requests that one replica on the map owned, by its weight, as a multiple of the mean; null where there are none',
+          'The most requests that one replica on the map owned, as a multiple of what its weight was due as they came; null where there are none',
       },
     ),
     replicas: Type.Array(
@@ -88,20 +88,19 @@ export function shadowReply(
   };
 }
 
-/** Of those on the map, by weight; null where they owned nothing. */
+/** Of those on the map, by what was due to each; null where nothing was. */
 function largestOverMean(
-  { sites }: Placement,
+  { names }: Placement,
   counts: ReadonlyMap<string, OwnedCounts>,
-  which: keyof OwnedCounts,
+  which: 'live' | 'shadow',
 ): number | null {
-  let [sum, weightSum, largest] = [0, 0, 0];
-  for (const { name, weight } of sites) {
-    const count = counts.get(name)?.[which] ?? 0;
-    sum += count;
-    weightSum += weight;
-    largest = Math.max(largest, count / weight);
+  let largest: number | null = null;
+  for (const name of names) {
+    const owned = counts.get(name);
+    if (owned === undefined || owned.due === 0) continue;
+    largest = Math.max(largest ?? 0, owned[which] / owned.due);
   }
-  return sum === 0 ? null : (largest * weightSum) / sum;
+  return largest;
 }
 
 /** What another algorithm would have made of the same requests. */

@@ -255,11 +255,16 @@ export class Fleet {
     return this.#crew.follow(follower);
   }
 
-  /** What a change would come to, by who is in now: one that is under way counts when it is done. Throws FleetError, as making it would. */
+  /** What a change would come to when its turn comes: by who is in then, and does not leave just now. Throws FleetError, as making it would. */
   plan(proposal: Proposal): Plan {
     const { runtime, config } = this.#options;
     const { maxReplicas, hash } = config;
-    return planned(this.replicas(), proposal, { maxReplicas, hash, naming: runtime.naming });
+    return planned(this.#staying(), proposal, { maxReplicas, hash, naming: runtime.naming });
+  }
+
+  /** The next change finds those who are leaving gone, unless they can't be removed. */
+  #staying(): ReplicaView[] {
+    return this.replicas().filter(({ state }) => state !== 'draining');
   }
 
   /** Adds replicas; resolves with the members' names once all are ready and on the ring. Throws FleetError; then none was added. */

@@ -22,7 +22,7 @@ const FORGOTTEN_BELOW = 0.001;
 /** A key and how often it came lately. */
 export interface HotKey extends HeavyHitter {
   /** What the map knows of it; undefined: of a key too long to be kept, and that has not come for a while. */
-  readonly known: { readonly hash: number; readonly owner: string } | undefined;
+  readonly known: { readonly hash: number; readonly owner: string | undefined } | undefined;
   /** Those that it is spread over where it is hot; none: it is not. */
   readonly over: readonly string[];
 }
@@ -82,7 +82,7 @@ export class HotKeys {
   readonly #keys = new HeavyHitters();
   readonly #replicas = new Map<string, { requests: number; owned: number }>();
   readonly #spread = new Map<string, Spread>();
-  readonly #long = new Map<string, { readonly hash: number; readonly owner: string }>();
+  readonly #long = new Map<string, { readonly hash: number; readonly owner: string | undefined }>();
   #placement: Placement;
   #requests = 0;
   #home = 0;
@@ -105,7 +105,8 @@ export class HotKeys {
   /** By this map from here on. Keys that are hot stay so. */
   show(placement: Placement): void {
     this.#placement = placement;
-    this.#long.clear();
+    // Whose they are can't be asked of what is kept of them: the next request says it.
+    for (const [kept, { hash }] of this.#long) this.#long.set(kept, { hash, owner: undefined });
     for (const spread of this.#spread.values()) spread.over = undefined;
   }
 

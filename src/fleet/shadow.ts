@@ -4,10 +4,12 @@ import type { Algorithm, Placement, Site } from '../ring/placement.ts';
 /** Replicas that have left the map and still have their part in what was compared; beyond that the first are forgotten. */
 const GONE_MAX = 256;
 
-/** Keys compared, by whose they were: by the map in force, and by the other. */
+/** Requests compared, by whose their keys were: by the map in force, and by the other. */
 export interface OwnedCounts {
   readonly live: number;
   readonly shadow: number;
+  /** How many were due to it, by the weights of those on the map when each came. */
+  readonly due: number;
 }
 
 /** What was compared, of requests that have a key of their own. */
@@ -24,7 +26,10 @@ export class Shadow {
   #placement: Placement | undefined;
   #requests = 0;
   #agreements = 0;
-  readonly #replicas = new Map<string, { live: number; shadow: number }>();
+  readonly #replicas = new Map<string, { live: number; shadow: number; due: number }>();
+  /** By whose weights requests are due to whom, and how many came since that was last reckoned. */
+  #sites: readonly Site[] = [];
+  #undivided = 0;
 
   constructor(hash: Algorithm) {
     this.hash = hash;
@@ -37,6 +42,8 @@ export class Shadow {
 
   /** Of these replicas from here on. */
   show(sites: readonly Site[]): void {
+    this.#divide();
+    this.#sites = sites;
     try {
       this.#placement = placementOf(this.hash, sites);
     } catch (error) {
@@ -54,6 +61,7 @@ export class Shadow {
     const other = this.#placement?.owner(key);
     if (other === undefined) return;
     this.#requests++;
+    this.#undivided++;
     if (other === owner) this.#agreements++;
     this.#of(owner).live++;
     this.#of(other).shadow++;
@@ -63,18 +71,20 @@ export class Shadow {
   add({ requests, agreements, replicas }: ShadowCounts): void {
     this.#requests += requests;
     this.#agreements += agreements;
-    for (const [name, { live, shadow }] of replicas) {
+    for (const [name, { live, shadow, due }] of replicas) {
       const counts = this.#of(name);
       counts.live += live;
       counts.shadow += shadow;
+      counts.due += due;
     }
   }
 
   counts(): ShadowCounts {
+    this.#divide();
     return {
       requests: this.#requests,
       agreements: this.#agreements,
-      replicas: [...this.#replicas].map(([name, { live, shadow }]) => [name, { live, shadow }]),
+      replicas: [...this.#replicas].map(([name, counts]) => [name, { ...counts }]),
     };
   }
 
@@ -86,10 +96,17 @@ export class Shadow {
     return counts;
   }
 
-  #of(name: string): { live: number; shadow: number } {
+  #divide(): void {
+    if (this.#undivided === 0) return;
+    const weightSum = this.#sites.reduce((sum, { weight }) => sum + weight, 0);
+    for (const { name, weight } of this.#sites) this.#of(name).due += (this.#undivided * weight) / weightSum;
+    this.#undivided = 0;
+  }
+
+  #of(name: string): { live: number; shadow: number; due: number } {
     let counts = this.#replicas.get(name);
     if (counts === undefined) {
-      counts = { live: 0, shadow: 0 };
+      counts = { live: 0, shadow: 0, due: 0 };
       this.#replicas.set(name, counts);
     }
     return counts;

@@ -45,8 +45,9 @@ export function explainedFields(found: Explanation): readonly (readonly [name: s
   ];
 }
 
-/** Puts them into the head of a reply, in the place of a replica's own of those names. */
+/** Puts them into the head of a reply, if any, in the place of a replica's own of those names: nobody else is to speak for us. */
 export function setExplained(headers: Headers, found: Explanation | undefined): void {
+  for (const name of EXPLAINED) headers.delete(name);
   if (found === undefined) return;
   for (const [name, value] of explainedFields(found)) headers.set(name, value);
 }

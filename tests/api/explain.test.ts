@@ -119,14 +119,28 @@ describe('GET /explain', () => {
     lease?.release();
   });
 
-  test('claims nothing, and is told to come back where nobody is ready', async () => {
+  // What went wrong: it refused where nobody was ready, which is when somebody wants to know why.
+  test('says of each why it is passed over, where nobody is ready', async () => {
+    const { fleet, app } = await opened();
+    const names = fleet.names();
+    for (const name of names)
+      fleet.claim('1', new Set(names.filter((other) => other !== name)))?.unreachable();
+    expect(fleet.ring.names).toEqual([]);
+    const { status, body } = await ask(app, '?id=1');
+    expect([status, body['owner'], body['goes_to']]).toEqual([200, null, null]);
+    const passed = body['passed_over'] as { replica: string; reason: string }[];
+    expect(passed.map(({ replica }) => replica)).toEqual(body['preference'] as string[]);
+    expect(passed.map(({ reason }) => reason)).toEqual(['ejected', 'ejected', 'ejected']);
+  });
+
+  test('claims nothing, and is told to come back where nobody is there', async () => {
     const { fleet, app } = await opened();
     for (let i = 0; i < 10; i++) await ask(app, `?id=${i}`);
     expect(fleet.replicas().map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
     await fleet.remove({ n: 3, hostnames: [] });
     expect(await ask(app, '?id=1')).toEqual({
       status: 503,
-      body: { message: '<Error> No replica is ready: ask again, or /add some', status: 'failure' },
+      body: { message: '<Error> There is no replica: /add some', status: 'failure' },
     });
   });
 });

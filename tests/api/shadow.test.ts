@@ -41,16 +41,16 @@ describe('GET /shadow', () => {
         requests: 100,
         agreements: 60,
         replicas: [
-          ['b', { live: 30, shadow: 50 }],
-          ['a', { live: 30, shadow: 25 }],
-          ['gone', { live: 40, shadow: 25 }],
+          ['b', { live: 30, shadow: 50, due: 50 }],
+          ['a', { live: 30, shadow: 25, due: 20 }],
+          ['gone', { live: 40, shadow: 25, due: 30 }],
         ],
       },
       LIVE,
     );
     expect(reply.agreement).toBe(0.6);
-    // Of 60 requests 20 are due to a: it has half as many again.
-    expect(reply.largest_over_mean).toEqual({ live: 1.5, shadow: 1 });
+    // To a 20 were due, and it has half as many again; by the other map it has a quarter more.
+    expect(reply.largest_over_mean).toEqual({ live: 1.5, shadow: 1.25 });
     expect(reply.replicas).toMatchObject([
       { name: 'a', live_share: 0.3, shadow_share: 0.25 },
       { name: 'b', live_share: 0.3, shadow_share: 0.5 },

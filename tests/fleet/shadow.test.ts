@@ -11,7 +11,7 @@ describe('a second algorithm', () => {
     const choosing = new Choosing({ shadowHash: 'maglev' }, NAMES);
     const [ring, maglev] = [placementOf('ring', sitesOf(NAMES)), placementOf('maglev', sitesOf(NAMES))];
     const expected = { requests: 0, agreements: 0 };
-    const owned = new Map(NAMES.map((name) => [name, { live: 0, shadow: 0 }]));
+    const owned = new Map(NAMES.map((name) => [name, { live: 0, shadow: 0, due: 125 }]));
     for (let i = 0; i < 500; i++) {
       const [live, shadow] = [ring.owner(`${i}`) as string, maglev.owner(`${i}`) as string];
       expect(choosing.ask(`${i}`, 1)).toEqual([live]);
@@ -65,6 +65,33 @@ describe('a second algorithm', () => {
     shadow.show(many.slice(1));
     shadow.compare('1', 'server-1');
     expect(shadow.counts().requests).toBe(1);
+  });
+
+  // What went wrong: counts since the start were measured by the weights of now, and every change made both maps look bad.
+  test('has due to each what its weight was when the requests came, whatever weights come later', () => {
+    const shadow = new Shadow('rendezvous');
+    shadow.show(sitesOf(['a', 'b']));
+    for (let i = 0; i < 10; i++) shadow.compare(`${i}`, 'a');
+    shadow.show([
+      { name: 'a', weight: 1 },
+      { name: 'big', weight: 9 },
+    ]);
+    const due = (): [string, number][] =>
+      shadow.counts().replicas.map(([name, counts]) => [name, counts.due]);
+    expect(new Map(due())).toEqual(
+      new Map([
+        ['a', 5],
+        ['b', 5],
+      ]),
+    );
+    for (let i = 0; i < 10; i++) shadow.compare(`${i}`, 'big');
+    expect(new Map(due())).toEqual(
+      new Map([
+        ['a', 6],
+        ['b', 5],
+        ['big', 9],
+      ]),
+    );
   });
 
   test('remembers what those had that are off the map, up to a limit', () => {

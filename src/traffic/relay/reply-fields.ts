@@ -30,7 +30,7 @@ export interface ReplyFrame {
   readonly chunked: boolean;
   /** What the Connection field says; none where HTTP/1.1 takes it for granted. */
   readonly connection: 'close' | 'keep-alive' | 'none';
-  /** What the client is told of where its request went and why, in the place of what the replica says of it. */
+  /** What the client is told of where its request went and why; what a replica says of that is dropped. */
   readonly explained?: Explanation | undefined;
 }
 
@@ -53,7 +53,7 @@ export function writeReplyHead(to: Scratch, head: ReplyHead, frame: ReplyFrame):
     if (code === FIELD.contentLength && bodiless) continue;
     if (code !== FIELD.other && (!isPassed(code) || code === FIELD.xServedBy)) continue;
     if (code !== FIELD.contentLength && isNamed(fields, field)) continue;
-    if (explained !== undefined && isExplained(fields, field)) continue;
+    if (code === FIELD.other && isExplained(fields, field)) continue;
     run.add(fields, field);
   }
   run.end();
