@@ -13,6 +13,7 @@ import { readyApi } from './api/ready.ts';
 import { replicasApi } from './api/replicas.ts';
 import { ringApi } from './api/ring.ts';
 import { shadowApi } from './api/shadow.ts';
+import { Throttle } from './api/throttle.ts';
 import { weightsApi } from './api/weights.ts';
 import type { Config } from './config.ts';
 import type { Dashboard } from './dashboard/dashboard.ts';
@@ -105,6 +106,8 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
     }
     return failureReply(thrown, requestId);
   };
+  // Not that of /plan, which anybody may ask: who may change things is not to wait for strangers.
+  const dryRuns = new Throttle(systemClock);
   // A Host of one to three characters would shift where Elysia finds the path, unless told that hosts may be short.
   // Not normalized: a misspelt field is refused, not dropped in silence.
   const app = new Elysia({ handler: { standardHostname: false }, normalize: false })
@@ -113,8 +116,8 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
     .use(readyApi(fleet))
     .use(mapRequestApi(fleet))
     .use(explainApi(fleet))
-    .use(replicasApi(fleet))
-    .use(weightsApi(fleet))
+    .use(replicasApi(fleet, dryRuns))
+    .use(weightsApi(fleet, dryRuns))
     .use(planApi(fleet, systemClock))
     .use(ringApi(fleet))
     .use(hotApi(fleet, config))
@@ -160,7 +163,7 @@ export function createApp({ fleet, config, log, dashboard, source = sourceAround
     const requestId = forwarder.idOf(request);
     const reply = await app.fetch(request);
     reply.headers.set('x-request-id', requestId);
-    if (!url.searchParams.has('dry_run'))
+    if (url.searchParams.get('dry_run') !== 'true')
       log.info({ requestId, method, path, status: reply.status, peer }, 'change');
     return reply;
   };

@@ -30,7 +30,7 @@ const hot = Type.Object(
       Type.Object({
         key: Type.Union([Type.String(), Type.Null()], {
           description:
-            'The key; null where it is too long, or may be a secret since HASH_KEY takes keys from a header or a cookie',
+            'The key; null where it is too long, or may be a secret since HASH_KEY takes keys from a header, a cookie or the address',
           examples: ['42'],
         }),
         hash: Type.Union([Type.String(), Type.Null()], {
@@ -77,9 +77,9 @@ export interface HotView {
   readonly config: Pick<Config, 'hashKey'> & Pick<Balance, 'hotKeySpread' | 'hotKeyShare'>;
 }
 
-/** Whether keys are taken from where credentials are: no reply may have the text of one. */
+/** Whether keys are taken from where credentials are, or say who somebody is: no reply may have the text of one. */
 function mayBeSecret(sources: readonly KeySource[]): boolean {
-  return sources.some(({ from }) => from === 'header' || from === 'cookie');
+  return sources.some(({ from }) => from === 'header' || from === 'cookie' || from === 'ip');
 }
 
 /** What was asked lately, as the API tells it. */

@@ -136,18 +136,10 @@ interface Wish {
 function proposalOf({ add = [], rm = [], weights = {}, hash }: Wish): Proposal {
   if (add.length + rm.length + Object.keys(weights).length === 0 && hash === undefined)
     throw new InvalidChange('Name at least one replica, in add, rm or weights, or a hash');
-  const [joins, leaves] = [add, rm].map((names) => new Set(names.map((name) => name.toLowerCase())));
-  const ofThose = (which: (name: string) => boolean): Weights =>
-    Object.fromEntries(Object.entries(weights).filter(([name]) => which(name.toLowerCase())));
-  const leaving = Object.keys(weights).find((name) => leaves?.has(name.toLowerCase()));
-  if (leaving !== undefined)
-    throw new InvalidChange(`Hostname ${leaving} is to leave: it has no weight then`);
   return {
-    ...(add.length > 0
-      ? { join: { ...changeOf(add), weights: ofThose((name) => joins?.has(name) === true) } }
-      : {}),
+    ...(add.length > 0 ? { join: changeOf(add) } : {}),
     ...(rm.length > 0 ? { leave: changeOf(rm) } : {}),
-    weigh: ofThose((name) => joins?.has(name) !== true),
+    weigh: weights,
     ...(hash === undefined ? {} : { hash }),
   };
 }

@@ -7,6 +7,7 @@ import { changeDetail, detail, isDryRun, refused } from './change.ts';
 import { wrongInput } from './errors.ts';
 import { dryRun, reportOf } from './plan.ts';
 import { bug, change, changed, failure, names, replicas, weights } from './schemas.ts';
+import type { Throttle } from './throttle.ts';
 
 const joins = change('to add', 2, ['a'], {
   weights: Type.Optional(
@@ -25,7 +26,10 @@ interface Call {
 }
 
 /** Who is in: read it, add to it, remove from it. */
-export function replicasApi(fleet: Pick<Fleet, 'names' | 'plan' | 'add' | 'remove' | 'ring'>) {
+export function replicasApi(
+  fleet: Pick<Fleet, 'names' | 'plan' | 'add' | 'remove' | 'ring'>,
+  dryRuns: Throttle,
+) {
   const state = (members: readonly string[]) => ({ N: members.length, replicas: [...members] });
   const success = (members: readonly string[]) => ({
     message: state(members),
@@ -35,13 +39,13 @@ export function replicasApi(fleet: Pick<Fleet, 'names' | 'plan' | 'add' | 'remov
     const join = { n, hostnames, weights };
     if (!isDryRun(request.url)) return success(await fleet.add(join));
     const plan = fleet.plan({ join });
-    return { add: [...plan.joining], ...reportOf(plan, fleet.ring) };
+    return { add: [...plan.joining], ...(await dryRuns.run(() => reportOf(plan, fleet.ring))) };
   };
   const remove = async ({ request, body: { n, hostnames = [] } }: Call) => {
     const leave = { n, hostnames };
     if (!isDryRun(request.url)) return success(await fleet.remove(leave));
     const plan = fleet.plan({ leave });
-    return { rm: [...plan.leaving], ...reportOf(plan, fleet.ring) };
+    return { rm: [...plan.leaving], ...(await dryRuns.run(() => reportOf(plan, fleet.ring))) };
   };
   return new Elysia({ name: 'api/replicas' })
     .get('/rep', () => state(fleet.names()), {

@@ -7,6 +7,7 @@ import { checkedBody } from './body.ts';
 import { changeDetail, isDryRun, refused } from './change.ts';
 import { dryRun, reportOf } from './plan.ts';
 import { failure, weights } from './schemas.ts';
+import type { Throttle } from './throttle.ts';
 
 const EXAMPLE = { 'server-1': 2, 'server-2': 1, 'server-3': 1 };
 const wished = Type.Object(
@@ -27,7 +28,7 @@ interface Call {
 }
 
 /** Gives replicas other weights while they run. */
-export function weightsApi(fleet: Pick<Fleet, 'plan' | 'weigh' | 'ring'>) {
+export function weightsApi(fleet: Pick<Fleet, 'plan' | 'weigh' | 'ring'>, dryRuns: Throttle) {
   const weigh = async ({ request, body }: Call) => {
     if (Object.keys(body.weights).length === 0)
       throw new InvalidChange('Name at least one replica in weights: {"weights":{"server-1":2}}');
@@ -37,7 +38,10 @@ export function weightsApi(fleet: Pick<Fleet, 'plan' | 'weigh' | 'ring'>) {
         status: 'successful' as const,
       };
     const plan = fleet.plan({ weigh: body.weights });
-    return { weights: { ...weightsOf(plan.after) }, ...reportOf(plan, fleet.ring) };
+    return {
+      weights: { ...weightsOf(plan.after) },
+      ...(await dryRuns.run(() => reportOf(plan, fleet.ring))),
+    };
   };
   return new Elysia({ name: 'api/weights' }).post('/weights', weigh, {
     ...checkedBody(wished, wrongWeights),
@@ -66,7 +70,7 @@ export function weightsApi(fleet: Pick<Fleet, 'plan' | 'weigh' | 'ring'>) {
     },
     detail: changeDetail(
       'Change weights',
-      'Answers once they are in force. Only keys that are due move: to replicas that weigh more than before, and from those that weigh less. All or none. Not with HASH=course, which has no weights.',
+      'Answers once they are in force. With HASH=ring and rendezvous keys only move to replicas that weigh more than before, or from those that weigh less; with others some more. All or none. Not with HASH=course, which has no weights.',
     ),
   });
 }

@@ -2,6 +2,7 @@ import type { Balance } from '../config.ts';
 import { placementOf } from '../ring/algorithms.ts';
 import { boundOf } from '../ring/bounded.ts';
 import type { Algorithm, Placement, Site } from '../ring/placement.ts';
+import { fittingMap } from './fitting.ts';
 import { faded, HotKeys, mergedHot, type HotReport, type Spread } from './hot-keys.ts';
 import type { Load, LoadSum } from './load.ts';
 import { Shadow, type ShadowCounts } from './shadow.ts';
@@ -134,7 +135,7 @@ export class Chooser implements Choices {
 
   /** Puts the map of these replicas in force. */
   show(sites: readonly Site[]): void {
-    const placement = placementOf(this.#balance.hash, sites);
+    const placement = fittingMap(this.#balance.hash, sites);
     this.#placement = placement;
     this.#lastKey = undefined;
     for (const { load } of this.#seats.values()) load.countIn(undefined);
@@ -232,8 +233,9 @@ export class Chooser implements Choices {
       const over = this.#over(spread, key);
       const found = this.#leastLoaded(over, { spread, except, limits });
       if (found !== undefined) {
+        if (passed === undefined) return found;
         for (const name of over.slice(0, over.indexOf(found)))
-          passed?.push(this.#against(name, except, limits) ?? { replica: name, why: 'spread to another' });
+          passed.push(this.#against(name, except, limits) ?? { replica: name, why: 'spread to another' });
         return found;
       }
     }

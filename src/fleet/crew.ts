@@ -55,8 +55,10 @@ export interface ReadyReplica {
   readonly address: Address;
   /** Whether it is just back after requests failed, and the next that fails ejects it again. */
   readonly onTrial: boolean;
-  /** As the map has it, and so a part of what was set while it starts slowly; see Site. */
+  /** As the map has it, and so a part of `fullWeight` while it starts slowly; see Site. */
   readonly weight: number;
+  /** As it was set. */
+  readonly fullWeight: number;
   readonly label?: string | undefined;
 }
 
@@ -395,6 +397,7 @@ export class Crew {
         address: member.instance?.address as Address,
         onTrial: member.onTrial,
         weight: this.#weightNow(member, nowMs),
+        fullWeight: member.weight,
         label: this.#options.labelOf(member.name),
       }));
   }

@@ -2,6 +2,7 @@ import { placementOf } from '../ring/algorithms.ts';
 import { Circle } from '../ring/circle.ts';
 import type { Algorithm, Placement, Site } from '../ring/placement.ts';
 import type { Passed, Trace } from './chooser.ts';
+import { fittingMap } from './fitting.ts';
 import type { ReplicaState } from './state.ts';
 
 /** Replicas of the failover order that are told, and of those that were passed over; no request gets further. */
@@ -53,7 +54,7 @@ export interface Known {
 
 export interface ExplainerOptions {
   readonly hash: Algorithm;
-  /** All members; as long as they stay the same, in the same order. */
+  /** All members. */
   readonly members: () => Iterable<Known>;
   readonly member: (name: string) => Known | undefined;
   /** What is hashed in the place of a name; see Site. */
@@ -74,8 +75,8 @@ export interface ExplainerOptions {
 export class Explainer {
   readonly #options: ExplainerOptions;
   #whole: Placement;
-  /** What `#whole` was made of, in the order of the members. */
-  #wholeOf: readonly Pick<Known, 'name' | 'weight'>[] = [];
+  /** What `#whole` was made of: weights by name. */
+  #wholeOf: ReadonlyMap<string, number> = new Map();
 
   constructor(options: ExplainerOptions) {
     this.#options = options;
@@ -118,16 +119,16 @@ export class Explainer {
 
   #wholeMap(ready: Placement): Placement {
     const { members, hash, labelOf } = this.#options;
-    let i = 0;
+    let count = 0;
     let same = true;
     for (const { name, weight } of members()) {
-      const was = this.#wholeOf[i++];
-      same &&= was?.name === name && was.weight === weight;
+      count++;
+      same &&= this.#wholeOf.get(name) === weight;
     }
-    if (same && i === this.#wholeOf.length) return this.#whole;
+    if (same && count === this.#wholeOf.size) return this.#whole;
     const sites = Array.from(members(), ({ name, weight }): Site => ({ name, weight, label: labelOf(name) }));
-    this.#wholeOf = sites;
-    this.#whole = isMapOf(ready, sites) ? ready : placementOf(hash, sites);
+    this.#wholeOf = new Map(sites.map(({ name, weight }) => [name, weight]));
+    this.#whole = isMapOf(ready, sites) ? ready : fittingMap(hash, sites);
     return this.#whole;
   }
 }

@@ -1,4 +1,5 @@
 import type { Balance, Config } from '../config.ts';
+import { COURSE_REPLICAS_MAX } from '../ring/course.ts';
 import type { Placement } from '../ring/placement.ts';
 import { digestOf, sourceOf } from './digest.ts';
 import type { Instance, InstanceSpec, Runtime } from '../runtime/runtime.ts';
@@ -284,8 +285,7 @@ export class Fleet {
   }
 
   /**
-   * Gives members other weights; resolves with the weights of all once they are in force everywhere. Only keys that are due
-   * move: to who weighs more than before, and from who weighs less. The engine has noted them by then, for the next
+   * Gives members other weights; resolves with the weights of all once they are in force everywhere. The engine has noted them by then, for the next
    * Ringmaster. Throws FleetError; then all are as they were.
    */
   async weigh(weights: Weights): Promise<Weights> {
@@ -294,8 +294,13 @@ export class Fleet {
     checkWeights(weights, { naming, hash: config.hash });
     return this.#queue.run(async () => {
       const after = weighed(this.replicas(), weights, naming);
-      await this.#noteWeights(after.filter(({ name, weight }) => this.#members.get(name)?.weight !== weight));
+      const changed = after.filter(({ name, weight }) => this.#members.get(name)?.weight !== weight);
+      const instances = changed.map(({ name }) => this.#members.get(name)?.instance);
+      await this.#noteWeights(changed);
       this.#crew.weigh(after);
+      // One that was started anew meanwhile was so with the weight of before. Its life does not depend on the note.
+      const renewed = changed.filter(({ name }, i) => this.#members.get(name)?.instance !== instances[i]);
+      await Promise.allSettled(renewed.map(({ name, weight }) => runtime.weigh?.(name, weight)));
       await this.#crew.inForce();
       return weightsOf(this.replicas());
     });
@@ -374,6 +379,10 @@ export class Fleet {
   async #takeOver(): Promise<void> {
     const { runtime, log, config } = this.#options;
     const { members, commit, stay, discard } = adoption(await runtime.list());
+    if (config.hash === 'course' && members.length > COURSE_REPLICAS_MAX)
+      throw new Unavailable(
+        `${members.length} replicas are there, and HASH=course has room for ${COURSE_REPLICAS_MAX}: start with another HASH, or remove some with it first`,
+      );
     await Promise.all(discard.map((one) => runtime.stop(one.name, 0)));
     if (commit.length > 0) await runtime.mark(commit, 'member');
     for (const name of stay) await runtime.mark([name], 'member');

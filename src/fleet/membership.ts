@@ -19,7 +19,7 @@ export type Weights = Readonly<Record<string, number>>;
 export interface Proposal {
   readonly join?: Change;
   readonly leave?: Change;
-  /** Of those who stay. */
+  /** Of those who stay, and of those who join by name. */
   readonly weigh?: Weights;
   /** How keys would be placed; as they are where it is not said. */
   readonly hash?: Algorithm;
@@ -158,14 +158,19 @@ export function checkJoinWeights({ hostnames, weights = {} }: Change, limits: We
     );
 }
 
-/** The members as they are with the checked weights. Throws UnknownReplica, or InvalidChange where they sum up to too much. */
-export function weighed(members: readonly Weighted[], weights: Weights, naming: Naming): Weighted[] {
+/** The members as they are with the checked weights, `joining` beside them. Throws UnknownReplica, or InvalidChange where they sum up to too much. */
+export function weighed(
+  members: readonly Weighted[],
+  weights: Weights,
+  naming: Naming,
+  joining: readonly Weighted[] = [],
+): Weighted[] {
   const known = new Set(members.map(({ name }) => naming.identity(name)));
   const unknown = Object.keys(weights).find((name) => !known.has(naming.identity(name)));
   if (unknown !== undefined)
     throw new UnknownReplica(`Hostname ${unknown} is not a replica: /rep lists those that are`);
   const after = withWeights(members, weights, naming);
-  checkSum(after);
+  checkSum([...after, ...joining]);
   return after;
 }
 
@@ -203,10 +208,11 @@ export function siteOf({ name, weight }: Weighted, naming: Naming): Site {
  */
 export function planned(
   members: readonly Weighted[],
-  { join, leave, weigh = {}, hash }: Proposal,
+  { join: wish, leave, weigh: weights = {}, hash }: Proposal,
   inForce: JoinLimits & WeightLimits,
 ): Plan {
   const { naming } = inForce;
+  const { join, weigh } = divided(wish, weights, naming);
   const limits = { ...inForce, hash: hash ?? inForce.hash };
   if (join !== undefined) checkJoin(join, naming);
   if (join !== undefined) checkJoinWeights(join, limits);
@@ -216,6 +222,10 @@ export function planned(
   const both = leave?.hostnames.find((name) => wished.has(naming.identity(name)));
   if (both !== undefined)
     throw new InvalidChange(`Hostname ${both} is to join and to leave: it can be in one list only`);
+  const going = new Set(leave?.hostnames.map((name) => naming.identity(name)));
+  const weightless = Object.keys(weigh).find((name) => going.has(naming.identity(name)));
+  if (weightless !== undefined)
+    throw new InvalidChange(`Hostname ${weightless} is to leave: it has no weight then`);
   const left = leave === undefined ? [] : leaving(namesOf(members), leave, naming);
   const gone = new Set(left);
   const stay = members.filter(({ name }) => !gone.has(name));
@@ -236,6 +246,20 @@ export function planned(
     after: sites(after.map(({ name, weight }) => ({ name, weight: weighs ? weight : 1 }))),
     hash: { before: inForce.hash, after: limits.hash },
   };
+}
+
+/** Weights of those who are to join belong to the join. */
+function divided(
+  join: Change | undefined,
+  weights: Weights,
+  naming: Naming,
+): { readonly join: Change | undefined; readonly weigh: Weights } {
+  const names = new Set(join?.hostnames.map((name) => naming.identity(name)));
+  const of = (joins: boolean): Weights =>
+    Object.fromEntries(
+      Object.entries(weights).filter(([name]) => names.has(naming.identity(name)) === joins),
+    );
+  return { join: join && { ...join, weights: { ...join.weights, ...of(true) } }, weigh: of(false) };
 }
 
 function withWeights(members: readonly Weighted[], weights: Weights, naming: Naming): Weighted[] {

@@ -4,6 +4,10 @@ import { Rendezvous } from './rendezvous.ts';
 /** Beyond so many pairs of owners, 32 MiB of counts, they are counted in a map. */
 const DENSE_PAIRS_MAX = 2 ** 22;
 
+/** Before pairs are cut down to as many as are wanted there may be so many times as many, and some. */
+const KEPT_FACTOR = 4;
+const KEPT_MIN = 1024;
+
 /** Keys that one replica loses to another. */
 export interface Move {
   /** who owns them before; null: nobody, for there is no replica */
@@ -37,10 +41,11 @@ export interface Movement {
 /** What moves between pairs of replicas; what is at one place of both lists belongs together. */
 interface Pairs {
   /** `indexBefore * (M + 1) + indexAfter`, where the index one past the last is nobody */
+  /** the largest, as many as are wanted, in no order */
   readonly pairs: readonly number[];
   /** parts of the key space, above 0 */
   readonly shares: readonly number[];
-  /** in sum */
+  /** in sum, of all */
   readonly moved: number;
 }
 
@@ -63,11 +68,11 @@ export function movement(
   { movesMax = Infinity }: { readonly movesMax?: number } = {},
 ): Movement {
   const [sharesBefore, sharesAfter] = [before.share(), after.share()];
-  const found = pairsOf(before, after, sharesBefore, sharesAfter);
+  const found = pairsOf(before, after, { sharesBefore, sharesAfter, movesMax });
   return {
     moved: found.moved,
     least: leastMoved(ownersOf(before, sharesBefore), ownersOf(after, sharesAfter)),
-    moves: movesOf(found, before.names, after.names, movesMax),
+    moves: movesOf(found, before.names, after.names),
     before: divisionOf(before, sharesBefore),
     after: divisionOf(after, sharesAfter),
   };
@@ -99,27 +104,35 @@ export function leastMoved(before: readonly Site[], after: readonly Site[]): num
   return Math.min(1, won / (sumBefore * sumAfter));
 }
 
-function pairsOf(
-  before: Placement,
-  after: Placement,
-  sharesBefore: ReadonlyMap<string, number>,
-  sharesAfter: ReadonlyMap<string, number>,
-): Pairs {
+interface Asked {
+  readonly sharesBefore: ReadonlyMap<string, number>;
+  readonly sharesAfter: ReadonlyMap<string, number>;
+  readonly movesMax: number;
+}
+
+function pairsOf(before: Placement, after: Placement, { sharesBefore, sharesAfter, movesMax }: Asked): Pairs {
   const [from, to] = [before.arcs?.(), after.arcs?.()];
   if (from !== undefined && from.keyHash === to?.keyHash && from.keySpace === to.keySpace)
-    return arcPairs(from, to, before.names, after.names);
+    return arcPairs(from, to, before.names, after.names, movesMax);
   const [owned, due] = [sharesBefore, sharesAfter].map(isOwned) as [boolean, boolean];
   if (owned && due && before instanceof Rendezvous && after instanceof Rendezvous)
-    return rendezvousPairs(before.sites, after.sites);
+    return rendezvousPairs(before.sites, after.sites, movesMax);
   return independentPairs(
     columnOf(before, sharesBefore),
     columnOf(after, sharesAfter),
     twinsOf(before.names, after.names),
+    movesMax,
   );
 }
 
 /** How many hashes go from whom to whom. */
-function arcPairs(from: Arcs, to: Arcs, before: readonly string[], after: readonly string[]): Pairs {
+function arcPairs(
+  from: Arcs,
+  to: Arcs,
+  before: readonly string[],
+  after: readonly string[],
+  movesMax: number,
+): Pairs {
   const [nobodyBefore, nobodyAfter] = [before.length, after.length];
   const { keySpace } = from;
   const twins = twinsOf(before, after);
@@ -137,15 +150,57 @@ function arcPairs(from: Arcs, to: Arcs, before: readonly string[], after: readon
     if (twins[was] !== is) counts.add(was * (nobodyAfter + 1) + is, end + 1 - start);
     start = end + 1;
   }
-  const pairs: number[] = [];
-  const shares: number[] = [];
+  const largest = new Largest(movesMax);
   let moved = 0;
   for (const [pair, count] of counts.entries()) {
-    pairs.push(pair);
-    shares.push(count / keySpace);
+    largest.add(pair, count / keySpace);
     moved += count;
   }
-  return { pairs, shares, moved: moved / keySpace };
+  return { ...largest.found(), moved: moved / keySpace };
+}
+
+/** Keeps the pairs with the largest shares: no more than a few times as many as are wanted, however many there are. */
+class Largest {
+  readonly #max: number;
+  #pairs: number[] = [];
+  #shares: number[] = [];
+  /** None that has less is among them. */
+  #floor = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Amortised O(log max). */
+  add(pair: number, share: number): void {
+    if (share < this.#floor) return;
+    this.#pairs.push(pair);
+    this.#shares.push(share);
+    if (this.#pairs.length >= KEPT_FACTOR * this.#max + KEPT_MIN) this.#cut();
+  }
+
+  /** Of equal shares at the end the smaller pairs, that is the earlier names. */
+  found(): Pick<Pairs, 'pairs' | 'shares'> {
+    if (this.#pairs.length > this.#max) this.#cut();
+    return { pairs: this.#pairs, shares: this.#shares };
+  }
+
+  #cut(): void {
+    const [pairs, shares] = [this.#pairs, this.#shares];
+    const max = Math.max(0, this.#max);
+    // A sort of plain numbers is many times as fast as one that compares by a function: it finds from which share on.
+    const sorted = Float64Array.from(shares).sort();
+    const floor = max === 0 ? Infinity : (sorted[sorted.length - max] as number);
+    const above = pairs.map((_, i) => i).filter((i) => (shares[i] as number) > floor);
+    const at = pairs
+      .map((_, i) => i)
+      .filter((i) => shares[i] === floor)
+      .sort((a, b) => (pairs[a] as number) - (pairs[b] as number));
+    const kept = [...above, ...at.slice(0, max - above.length)];
+    this.#pairs = kept.map((i) => pairs[i] as number);
+    this.#shares = kept.map((i) => shares[i] as number);
+    this.#floor = Math.max(this.#floor, floor);
+  }
 }
 
 /** Counts by pair: in an array where it is not too large, else in a map. */
@@ -188,7 +243,7 @@ class Counts {
  * So keys only go from who loses weight, in proportion to the others, to who wins: the least that is possible where one
  * joins, leaves or changes its weight, but not for any change of several.
  */
-function rendezvousPairs(before: readonly Site[], after: readonly Site[]): Pairs {
+function rendezvousPairs(before: readonly Site[], after: readonly Site[], movesMax: number): Pairs {
   const columns = after.length + 1;
   const merged = new Map<string, { was: number; is: number; weight: number; weightAfter: number }>();
   for (const [was, { name, weight }] of before.entries())
@@ -227,19 +282,16 @@ function rendezvousPairs(before: readonly Site[], after: readonly Site[]): Pairs
     taken += one.weightAfter;
   }
 
-  const pairs: number[] = [];
-  const shares: number[] = [];
+  const largest = new Largest(movesMax);
   for (const [i, loser] of all.entries()) {
     if (loser.weight === 0) continue;
     for (let j = 0; j < i; j++) {
       const winner = all[j]!;
       const share = loser.weight * winner.weightAfter * (loser.reached - winner.reached);
-      if (share <= 0) continue;
-      pairs.push(loser.was * columns + winner.is);
-      shares.push(share);
+      if (share > 0) largest.add(loser.was * columns + winner.is, share);
     }
   }
-  return { pairs, shares, moved };
+  return { ...largest.found(), moved };
 }
 
 /** Shares by index, that of nobody one past the last. */
@@ -249,20 +301,23 @@ function columnOf({ names }: Placement, shares: ReadonlyMap<string, number>): Fl
   return column;
 }
 
-function independentPairs(before: Float64Array, after: Float64Array, twins: Int32Array): Pairs {
-  const pairs: number[] = [];
-  const shares: number[] = [];
+function independentPairs(
+  before: Float64Array,
+  after: Float64Array,
+  twins: Int32Array,
+  movesMax: number,
+): Pairs {
+  const largest = new Largest(movesMax);
   let moved = 0;
   for (const [was, part] of before.entries()) {
     for (const [is, otherPart] of after.entries()) {
       const share = twins[was] === is ? 0 : part * otherPart;
       if (share <= 0) continue;
-      pairs.push(was * after.length + is);
-      shares.push(share);
+      largest.add(was * after.length + is, share);
       moved += share;
     }
   }
-  return { pairs, shares, moved: Math.min(1, moved) };
+  return { ...largest.found(), moved: Math.min(1, moved) };
 }
 
 /** By index before, the same replica's index after; -1 for who leaves. Nobody is nobody. So no name is compared later. */
@@ -271,23 +326,13 @@ function twinsOf(before: readonly string[], after: readonly string[]): Int32Arra
   return Int32Array.from([...before.map((name) => indexAfter.get(name) ?? -1), after.length]);
 }
 
-function movesOf(
-  { pairs, shares }: Pairs,
-  before: readonly string[],
-  after: readonly string[],
-  movesMax: number,
-): Move[] {
+function movesOf({ pairs, shares }: Pairs, before: readonly string[], after: readonly string[]): Move[] {
   const columns = after.length + 1;
-  // A sort of plain numbers is many times as fast as one that compares by a function: it finds from which share on.
-  const sorted = movesMax < shares.length ? Float64Array.from(shares).sort() : undefined;
-  const least = movesMax < 1 ? Infinity : (sorted?.[shares.length - movesMax] ?? 0);
-  const listed: number[] = [];
-  for (let i = 0; i < shares.length; i++) if (shares[i]! >= least) listed.push(i);
   return (
-    listed
+    pairs
+      .map((_, i) => i)
       // Names are sorted, and a pair's number with them.
       .sort((a, b) => shares[b]! - shares[a]! || pairs[a]! - pairs[b]!)
-      .slice(0, movesMax)
       .map((i) => ({
         from: before[Math.floor(pairs[i]! / columns)] ?? null,
         to: after[pairs[i]! % columns] ?? null,
@@ -298,7 +343,8 @@ function movesOf(
 
 function divisionOf({ sites }: Placement, shares: ReadonlyMap<string, number>): Division {
   const weightSum = weightSumOf(sites);
-  let largest = 0;
+  // The largest is no less than what is due, but for the last bits of a float.
+  let largest = 1;
   for (const { name, weight } of sites)
     largest = Math.max(largest, ((shares.get(name) ?? 0) * weightSum) / weight);
   return { shares, largestOverMean: isOwned(shares) ? largest : null };

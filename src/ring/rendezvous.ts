@@ -6,6 +6,9 @@ const SECOND_PREFIX = '^';
 
 const KEY_SPACE = 2 ** 32;
 
+/** So many of an order are found without a sort of all. */
+const SHORT_MAX = 16;
+
 /** Replicas of one weight, in the order of their names; what is at one place of the columns belongs together. */
 interface Group {
   readonly weight: number;
@@ -88,7 +91,7 @@ export class Rendezvous implements Placement {
     return this.#byIndex[owner];
   }
 
-  /** By score. O(N log N). */
+  /** By score. O(N log N), and O(N) for a few: up to {@link SHORT_MAX}. */
   preference(key: string, limit = this.names.length): string[] {
     if (limit < 1) return [];
     const owner = limit === 1 ? this.owner(key) : undefined;
@@ -98,6 +101,7 @@ export class Rendezvous implements Placement {
     for (const group of this.#groups) {
       for (let i = 0; i < group.members.length; i++) scores[group.members[i]!] = scoreOf(group, i, hash);
     }
+    if (limit <= SHORT_MAX) return bestFew(scores, limit).map((member) => this.#byIndex[member]!);
     const order = Uint32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
     return Array.from(order.subarray(0, limit), (member) => this.#byIndex[member]!);
   }
@@ -110,6 +114,22 @@ export class Rendezvous implements Placement {
     const weightSum = this.sites.reduce((sum, { weight }) => sum + weight, 0);
     return new Map(this.sites.map(({ name, weight }) => [name, weight / weightSum]));
   }
+}
+
+/** Which have the highest scores, in their order; of equal ones the smaller index first. */
+function bestFew(scores: Float64Array, limit: number): number[] {
+  const best: number[] = [];
+  for (let i = 0; i < scores.length; i++) {
+    const score = scores[i]!;
+    if (best.length === limit && score <= scores[best[limit - 1]!]!) continue;
+    let at = best.length < limit ? best.length : limit - 1;
+    while (at > 0 && scores[best[at - 1]!]! < score) {
+      best[at] = best[at - 1]!;
+      at--;
+    }
+    best[at] = i;
+  }
+  return best;
 }
 
 function groupsOf(sites: readonly Site[]): Group[] {

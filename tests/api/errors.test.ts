@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { Elysia } from 'elysia';
+import { Throttle } from '../../src/api/throttle.ts';
 import { failureReply, isUnexpected, Refusal, type Thrown } from '../../src/api/errors.ts';
+import { systemClock } from '../../src/fleet/clock.ts';
 import { mapRequestApi } from '../../src/api/map-request.ts';
 import { replicasApi } from '../../src/api/replicas.ts';
 import { replicas } from '../../src/api/schemas.ts';
@@ -130,21 +132,24 @@ describe('what Elysia finds wrong with a request', () => {
   const app = new Elysia({ normalize: false })
     .onError({ as: 'global' }, ({ code, error }) => failureReply({ code, error }))
     .use(
-      replicasApi({
-        names: () => [],
-        plan: () => ({
-          joining: [],
-          leaving: [],
-          before: [],
-          after: [],
-          hash: { before: 'ring', after: 'ring' },
-        }),
-        ring: Ring.of([]),
-        add: async () => {
-          throw new Error(SECRET);
+      replicasApi(
+        {
+          names: () => [],
+          plan: () => ({
+            joining: [],
+            leaving: [],
+            before: [],
+            after: [],
+            hash: { before: 'ring', after: 'ring' },
+          }),
+          ring: Ring.of([]),
+          add: async () => {
+            throw new Error(SECRET);
+          },
+          remove: async () => [],
         },
-        remove: async () => [],
-      }),
+        new Throttle(systemClock),
+      ),
     )
     .use(mapRequestApi({ owner: () => 'a' }))
     // A reply that its own schema forbids.

@@ -80,7 +80,7 @@ describe('GET /hot', () => {
   test.each([
     ['query:id', false],
     ['path', false],
-    ['ip', false],
+    ['ip', true],
     ['header:x-user', true],
     ['cookie:session', true],
     ['query:id,cookie:session', true],

@@ -39,6 +39,7 @@ describe('a follower', () => {
       address: rig.view('server-2').address as ReadyReplica['address'],
       onTrial: false,
       weight: 1,
+      fullWeight: 1,
     });
     expect(witness.take()).toEqual(['server-1 server-2 server-3']);
     await rig.clock.advance(500);

@@ -113,6 +113,17 @@ describe('weights at an add', () => {
     expect(rig.engine.live('a').spec.weight).toBe(3);
   });
 
+  // What went wrong: the map that could not be built threw in the middle of a step, and the fleet was no longer what it told.
+  test('more replicas than the course map has room for are refused at the start', async () => {
+    const rig = new Rig({ config: { hash: 'course', maxReplicas: 56 } });
+    for (let i = 1; i <= 57; i++) rig.engine.plant(member(`server-${i}`, i));
+    const error = await failure(rig.open());
+    expect(error.message).toBe(
+      '57 replicas are there, and HASH=course has room for 56: start with another HASH, or remove some with it first',
+    );
+    await rig.close(true);
+  });
+
   test('that an engine holds are 1 where the algorithm has none', async () => {
     const rig = new Rig({ config: { hash: 'course' } });
     rig.engine.plant(member('a', 1, { weight: 3 }));
@@ -155,6 +166,20 @@ describe('weights that change while it runs', () => {
     rig.crash();
     await rig.open();
     expect(onRing(rig)).toEqual({ 'server-1': 1, 'server-2': 1, 'server-3': 1 });
+  });
+
+  // What went wrong: the engine had nothing to note a weight at, and then started it anew with that of before.
+  test('of one that is started anew while others are noted are noted at its new instance', async () => {
+    const rig = await opened();
+    rig.engine.kill('server-1');
+    const pending = rig.fleet.weigh({ 'server-1': 5, 'server-2': 5 });
+    rig.engine.latencyMs = () => 100;
+    expect(await rig.clock.until(pending)).toMatchObject({ 'server-1': 5, 'server-2': 5 });
+    await rig.clock.advance(5000);
+    rig.engine.latencyMs = () => 0;
+    rig.crash();
+    await rig.open();
+    expect(onRing(rig)).toEqual({ 'server-1': 5, 'server-2': 5, 'server-3': 1 });
   });
 
   test('of one that is being started again are noted at its new instance', async () => {

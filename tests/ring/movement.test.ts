@@ -469,3 +469,11 @@ function anyNames(): fc.Arbitrary<string[]> {
   const name = fc.integer({ min: 1, max: 9 }).map((i) => `server-${i}`);
   return fc.uniqueArray(name, { maxLength: 9 });
 }
+
+// What went wrong: share * W / w came out as 0.9999999999999999 for 49 replicas of ideal shares, which is less than the mean.
+test('the largest share is never below what is due, for any number of replicas', () => {
+  for (let n = 1; n <= 200; n++) {
+    const map = placementOf('rendezvous', sitesOf(Array.from({ length: n }, (_, i) => `server-${i + 1}`)));
+    expect(movement(map, map).before.largestOverMean).toBeGreaterThanOrEqual(1);
+  }
+});

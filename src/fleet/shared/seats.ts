@@ -85,7 +85,8 @@ export function dismiss(roster: Roster, change: Change, naming: Naming, by: stri
  * sum up to too much.
  */
 export function reweigh(roster: Roster, weights: Weights, naming: Naming): Roster {
-  const after = weighed(membersOf(roster).map(weightedOf), weights, naming);
+  const joining = roster.seats.filter(({ mark }) => mark === 'joining').map(weightedOf);
+  const after = weighed(membersOf(roster).map(weightedOf), weights, naming, joining);
   const byName = new Map(after.map(({ name, weight }) => [name, weight]));
   return remark(
     roster,

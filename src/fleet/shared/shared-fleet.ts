@@ -10,6 +10,7 @@ import { EngineWord } from '../engine-word.ts';
 import { Unavailable, type FleetError } from '../errors.ts';
 import { Explainer, type Explanation } from '../explain.ts';
 import type { Fleet, FleetOptions } from '../fleet.ts';
+import { fittingMap } from '../fitting.ts';
 import { Journal } from '../journal.ts';
 import { hasMoved, Member, type Lease, type StandingLease } from '../member.ts';
 import {
@@ -597,7 +598,7 @@ export class SharedFleet implements Pick<Fleet, keyof Fleet> {
 
   #placed(): Placement {
     const { runtime, config } = this.#options;
-    return placementOf(
+    return fittingMap(
       config.hash,
       this.replicas().map((one) => siteOf(one, runtime.naming)),
     );

@@ -28,9 +28,9 @@ import {
   LABEL,
   markedName,
   markOf,
-  sharesOfWeight,
+  pidsOfWeight,
   templateSource,
-  weightOfShares,
+  weightOfPids,
   type ReplicaOptions,
   type TemplateSource,
 } from './template.ts';
@@ -180,7 +180,7 @@ export class DockerRuntime implements Runtime {
   async weigh(name: string, weight: number): Promise<void> {
     for (const { instance } of await this.#ours(name)) {
       const container = this.#docker.getContainer(instance.id);
-      if ((await found(container.update({ CpuShares: sharesOfWeight(weight) }))) !== undefined)
+      if ((await found(container.update({ PidsLimit: pidsOfWeight(weight) }))) !== undefined)
         this.#noted.set(instance.id, weight);
     }
   }
@@ -219,7 +219,7 @@ export class DockerRuntime implements Runtime {
     const { id } = instance;
     if (!this.#noted.has(id)) {
       const info = await found(this.#docker.getContainer(id).inspect());
-      this.#noted.set(id, weightOfShares(info?.HostConfig.CpuShares));
+      this.#noted.set(id, weightOfPids(info?.HostConfig.PidsLimit));
     }
     return { container, instance: { ...instance, weight: this.#noted.get(id) ?? instance.weight } };
   }

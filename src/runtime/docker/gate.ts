@@ -10,8 +10,8 @@ import {
   LABEL,
   markedName,
   markOf,
-  sharesOfWeight,
-  weightOfShares,
+  pidsOfWeight,
+  weightOfPids,
   type TemplateSource,
 } from './template.ts';
 
@@ -55,7 +55,7 @@ const CONTAINER_SHOWN: Shape = {
   Name: true,
   State: { Status: true, ExitCode: true, OOMKilled: true },
   Config: { Image: true },
-  HostConfig: { CpuShares: true },
+  HostConfig: { PidsLimit: true },
   NetworkSettings: { Ports: true, Networks: { '*': { IPAddress: true } } },
 };
 const NETWORK_SHOWN: Shape = { Name: true, Internal: true };
@@ -163,9 +163,9 @@ function decideCreate(query: Query, body: unknown, source: TemplateSource): Verd
 
 /** Of all that can be changed of a container that runs, the note of its weight and nothing else. */
 function decideWeight(id: string, query: Query, body: unknown, source: TemplateSource): Verdict {
-  const weight = weightOfShares(Number(at(body, 'CpuShares')));
+  const weight = weightOfPids(Number(at(body, 'PidsLimit')));
   if (weight === undefined || Object.keys(query).length > 0) return UNKNOWN;
-  const noted = { CpuShares: sharesOfWeight(weight) };
+  const noted = { PidsLimit: pidsOfWeight(weight) };
   if (!isDeepStrictEqual(body, noted)) return UNKNOWN;
   const judge = (info: Inspected): Verdict =>
     replicaOf(info, source) === undefined

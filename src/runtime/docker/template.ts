@@ -12,24 +12,6 @@ export const LABEL = {
   weight: 'ringmaster.weight',
 } as const;
 
-/**
- * What the engine calls CPU shares is all of a running container that can be changed, is told by the engine, and means
- * next to nothing: 1024 of them are usual, so one with some more gets a few percent more where containers compete. A
- * weight that was changed while the container runs is noted as what is above; no weight has none, and the label counts.
- */
-const CPU_SHARES_USUAL = 1024;
-
-/** The CPU shares that note a weight. */
-export function sharesOfWeight(weight: number): number {
-  return CPU_SHARES_USUAL + weight;
-}
-
-/** The weight that CPU shares note; undefined: none. */
-export function weightOfShares(shares: number | undefined): number | undefined {
-  const weight = (shares ?? 0) - CPU_SHARES_USUAL;
-  return Number.isSafeInteger(weight) && weight >= 1 && weight <= WEIGHT_MAX ? weight : undefined;
-}
-
 /** Docker gives this user to no one, and the base image calls it bun; a replica never runs as root. */
 export const USER = '1000:1000';
 export const PIDS_MAX = 256;
@@ -38,6 +20,21 @@ export const CPU_MAX_NANO = 1_000_000_000;
 export const TMP_MAX_BYTES = 16 * 1024 * 1024;
 export const LOG_FILE_MAX = '10m';
 export const LOG_FILES_MAX = '3';
+
+/**
+ * The limit of processes that notes a weight. Labels of a running container can't be changed; of what can, this is told by
+ * the engine, and it does not matter whether it is some higher. A weight that was changed while the container runs is noted
+ * as what is above PIDS_MAX; where nothing is, the label counts.
+ */
+export function pidsOfWeight(weight: number): number {
+  return PIDS_MAX + weight;
+}
+
+/** The weight that a limit of processes notes; undefined: none. */
+export function weightOfPids(pids: number | null | undefined): number | undefined {
+  const weight = (pids ?? 0) - PIDS_MAX;
+  return Number.isSafeInteger(weight) && weight >= 1 && weight <= WEIGHT_MAX ? weight : undefined;
+}
 
 /** What configuration says of replicas. */
 export interface ReplicaOptions {

@@ -59,8 +59,8 @@ export class FleetMirror {
   }
 
   /**
-   * As Fleet.explain, by what a worker knows: weights are those of the ring, states of those off it are of when it was
-   * swapped last, and what is in flight is what was claimed here.
+   * As Fleet.explain, by what a worker knows: states of those off the ring are of when it was swapped last, and what is in
+   * flight is what was claimed here.
    */
   explain(key: string, except?: ReadonlySet<string>): Explanation {
     return this.#explainer.explain(key, except);
@@ -131,9 +131,9 @@ class ReadyHere implements Known {
   readonly why = '';
   readonly #stay: MirroredStay;
 
-  constructor({ name, weight }: Stay, stay: MirroredStay) {
+  constructor({ name, fullWeight }: Stay, stay: MirroredStay) {
     this.name = name;
-    this.weight = weight;
+    this.weight = fullWeight;
     this.#stay = stay;
   }
 

@@ -26,7 +26,7 @@ export function nextCopy(
   const stays = ready.map((replica): Stay => {
     const stay = before.get(replica.name);
     // Its weight may change as long as it stays; where it is does not.
-    if (stay !== undefined) return { ...stay, weight: replica.weight };
+    if (stay !== undefined) return { ...stay, weight: replica.weight, fullWeight: replica.fullWeight };
     return { id: `${version}/${replica.name}`, ...replica };
   });
   return { version, stays, off };

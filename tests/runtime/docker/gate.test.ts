@@ -10,7 +10,7 @@ import {
   type Inspected,
   type Verdict,
 } from '../../../src/runtime/docker/gate.ts';
-import { createTemplate, sharesOfWeight, templateSource } from '../../../src/runtime/docker/template.ts';
+import { createTemplate, pidsOfWeight, templateSource } from '../../../src/runtime/docker/template.ts';
 import type { InstanceSpec } from '../../../src/runtime/runtime.ts';
 
 const SEED = 20261122;
@@ -141,8 +141,8 @@ describe('the note of a weight', () => {
 
   test('passes for a container of ours, and of no other', () => {
     for (const weight of [1, 3, 100]) {
-      const found = note({ CpuShares: sharesOfWeight(weight) }) as Extract<Verdict, { judge: unknown }>;
-      const call = { method: 'POST', path: `/containers/${ID}/update`, body: { CpuShares: 1024 + weight } };
+      const found = note({ PidsLimit: pidsOfWeight(weight) }) as Extract<Verdict, { judge: unknown }>;
+      const call = { method: 'POST', path: `/containers/${ID}/update`, body: { PidsLimit: 256 + weight } };
       expect(found.judge(inspected())).toEqual({ call });
       expect(found.judge(inspected({ Name: '/ring-b' }))).toEqual({ refuse: 'a container that is not ours' });
     }
@@ -152,25 +152,25 @@ describe('the note of a weight', () => {
     [{}],
     [null],
     [[]],
-    [{ CpuShares: 1024 }],
-    [{ CpuShares: 1125 }],
-    [{ CpuShares: 2 }],
-    [{ CpuShares: '1025' }],
-    [{ CpuShares: 1025.5 }],
-    [{ cpushares: 1025 }],
-    [{ CpuShares: 1025, cpushares: 2 }],
-    [{ CpuShares: 1025, Memory: 0 }],
-    [{ CpuShares: 1025, PidsLimit: -1 }],
-    [{ CpuShares: 1025, RestartPolicy: { Name: 'always' } }],
-    [{ CpuShares: 1025, Devices: [] }],
+    [{ PidsLimit: 256 }],
+    [{ PidsLimit: 357 }],
+    [{ PidsLimit: 2 }],
+    [{ PidsLimit: '257' }],
+    [{ PidsLimit: 257.5 }],
+    [{ pidslimit: 257 }],
+    [{ PidsLimit: 257, pidslimit: 2 }],
+    [{ PidsLimit: 257, Memory: 0 }],
+    [{ PidsLimit: 257, CpuShares: 2 }],
+    [{ PidsLimit: 257, RestartPolicy: { Name: 'always' } }],
+    [{ PidsLimit: 257, Devices: [] }],
   ])('with %j is no such note', (body) => {
     expect(note(body)).toEqual(refused);
   });
 
   test('with a query, or without a body, is none either', () => {
-    expect(verdict(`${asked}?a=b`, '{"CpuShares":1025}')).toEqual(refused);
+    expect(verdict(`${asked}?a=b`, '{"PidsLimit":257}')).toEqual(refused);
     expect(verdict(asked)).toEqual(refused);
-    expect(verdict(`POST /containers/../update`, '{"CpuShares":1025}')).toEqual(refused);
+    expect(verdict(`POST /containers/../update`, '{"PidsLimit":257}')).toEqual(refused);
   });
 });
 
@@ -491,7 +491,7 @@ test('what is shown of a container says nothing that the runtime does not read',
       Args: ['--password=secret'],
       State: { Status: 'running', Pid: 7, ExitCode: 0, OOMKilled: false },
       Config: { Image: 'postgres', Env: ['PASSWORD=secret'], Labels: { auth: 'secret' }, Cmd: ['secret'] },
-      HostConfig: { Binds: ['/secret:/a'], CpuShares: 1027 },
+      HostConfig: { Binds: ['/secret:/a'], PidsLimit: 259 },
       Mounts: [{ Source: '/secret' }],
       NetworkSettings: { Ports: {}, Networks: { n: { IPAddress: '10.0.0.1', DriverOpts: { a: 'secret' } } } },
     },
@@ -502,7 +502,7 @@ test('what is shown of a container says nothing that the runtime does not read',
     Name: '/other',
     State: { Status: 'running', ExitCode: 0, OOMKilled: false },
     Config: { Image: 'postgres' },
-    HostConfig: { CpuShares: 1027 },
+    HostConfig: { PidsLimit: 259 },
     NetworkSettings: { Ports: {}, Networks: { n: { IPAddress: '10.0.0.1' } } },
   });
 });

@@ -34,6 +34,7 @@ function copy(version: number, ...stays: string[]): RingCopy {
       address: { host: '10.0.0.1', port: i + 1 },
       onTrial: false,
       weight: 1,
+      fullWeight: 1,
     })),
   };
 }
