@@ -12,7 +12,7 @@ const LOOK_REQUESTS = 1024;
 export const HOT_REQUESTS_MIN = 200;
 /** A key that is spread is no more when its share falls below this part of HOT_KEY_SHARE: one at the edge stays as it is. */
 const COOL_PART = 0.5;
-/** Keys that one process tells of, and of which a reply tells. */
+/** Keys that one process tells another of. */
 export const KEYS_TOLD_MAX = 64;
 /** Keys that are too long to be kept, of which the owner is known: the last that came. */
 const LONG_KEYS_MAX = 64;

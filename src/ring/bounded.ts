@@ -1,5 +1,5 @@
 /** What the bound of one replica depends on. */
-export interface Load {
+export interface Demand {
   /** how much above its due share a replica may be loaded: c, above 1; with 1 nothing would be left to choose */
   readonly loadFactor: number;
   /** requests in flight on all replicas, the one to be placed included: m, a whole number from 0 */
@@ -31,7 +31,7 @@ const ROUNDING = 2 ** -40;
  *
  * @returns a whole number; 1 or more where something is in flight
  */
-export function boundOf({ loadFactor, inFlight, weight, weightSum }: Load): number {
+export function boundOf({ loadFactor, inFlight, weight, weightSum }: Demand): number {
   const load = (loadFactor * inFlight * weight) / weightSum;
   const whole = Math.round(load);
   return Math.abs(load - whole) <= load * ROUNDING ? whole : Math.ceil(load);

@@ -21,14 +21,6 @@ export interface HeavyHitter {
   readonly error: number;
 }
 
-/** All that was counted, as plain data that goes from one thread to another. */
-export interface HeavyHitterSummary {
-  readonly keysMax: number;
-  readonly total: number;
-  /** largest count first */
-  readonly hitters: readonly HeavyHitter[];
-}
-
 /**
  * The keys that come most often, in bounded memory: Space-Saving (Metwally, Agrawal and El Abbadi, "Efficient Computation
  * of Frequent and Top-k Elements in Data Streams", ICDT 2005, §3). A key that is not counted when all counters are taken
@@ -130,47 +122,6 @@ export class HeavyHitters {
     }
   }
 
-  /** All that was counted, to be merged elsewhere. Copies; O(m log m) for m counters. */
-  summary(): HeavyHitterSummary {
-    return { keysMax: this.keysMax, total: this.#total, hitters: this.top() };
-  }
-
-  /**
-   * Counts what another counted, too, as if all had come here (Agarwal, Cormode, Huang, Phillips, Wei and Yi, "Mergeable
-   * Summaries", PODS 2012): a key that one of both has no counter for may have come there as often as the smallest
-   * count says. Of all keys those with the largest counts keep a counter. Errors add up and stay below n/m of what was
-   * counted by both. O(m log m).
-   *
-   * @throws RangeError if the other has another number of counters, for then its error is another; nothing changes
-   */
-  merge(other: HeavyHitterSummary): void {
-    if (other.keysMax !== this.keysMax) {
-      throw new RangeError(
-        `Counts of ${other.keysMax} keys can't be merged into counts of ${this.keysMax}: the numbers have to be the same`,
-      );
-    }
-    const own = this.summary();
-    const [ownFloor, otherFloor] = [floorOf(own), floorOf(other)];
-    const merged = new Map(
-      own.hitters.map(({ key, count, error }): [string, HeavyHitter] => [
-        key,
-        { key, count: count + otherFloor, error: error + otherFloor },
-      ]),
-    );
-    for (const { key, count, error } of other.hitters) {
-      const known = merged.get(key);
-      merged.set(key, {
-        key,
-        count: count + (known === undefined ? ownFloor : known.count - otherFloor),
-        error: error + (known === undefined ? ownFloor : known.error - otherFloor),
-      });
-    }
-    this.#clear();
-    this.#total = own.total + other.total;
-    const kept = [...merged.values()].sort(byCount).slice(0, this.keysMax);
-    for (const { key, count, error } of kept) this.#append(key, count, error);
-  }
-
   #clear(): void {
     this.#total = 0;
     this.#keys.length = 0;
@@ -233,11 +184,6 @@ export class HeavyHitters {
 
 function byCount(a: HeavyHitter, b: HeavyHitter): number {
   return b.count - a.count || a.error - b.error || (a.key < b.key ? -1 : 1);
-}
-
-/** How often a key without a counter may have come. */
-function floorOf({ keysMax, hitters }: HeavyHitterSummary): number {
-  return hitters.length < keysMax ? 0 : hitters.at(-1)!.count;
 }
 
 /** What is kept of a key, by which {@link HeavyHitters} tells of it. O(1), or O(length) where it is longer than {@link KEY_LENGTH_MAX}. */
