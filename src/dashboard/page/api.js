@@ -24,6 +24,14 @@ export class NotAllowed extends Error {
   }
 }
 
+/** What only who has the token is told, and nobody has told it. */
+export class Locked extends Error {
+  constructor() {
+    super('This is told to who has the token.');
+    this.name = 'Locked';
+  }
+}
+
 /** @param {Response} response @param {unknown} body */
 function refusal(response, body) {
   const said = typeof body === 'object' && body !== null ? Reflect.get(body, 'message') : undefined;
@@ -55,7 +63,7 @@ export class Api {
     this.#plans = null;
   }
 
-  /** Whether nothing is answered, not even what a change would do, before somebody tells the token. */
+  /** Whether nothing is changed before somebody tells the token. What a change of named replicas would do is told to anybody. */
   get locked() {
     return this.needsToken && this.#token === null;
   }
@@ -91,7 +99,7 @@ export class Api {
   }
 
   /**
-   * What adding would do; null where nobody can say.
+   * What adding would do; null where nobody can say. Throws Locked where names are left to a server that wants the token.
    *
    * @param {number} n
    * @param {readonly string[]} hostnames
@@ -99,6 +107,11 @@ export class Api {
    * @param {Weights} [weights]
    */
   async planAdd(n, hostnames, signal, weights = {}) {
+    if (this.locked) {
+      if (hostnames.length !== n) throw new Locked();
+      const plan = await this.#plan('POST', '/plan', { add: hostnames, weights }, signal);
+      return plan === null ? null : { ...plan, add: onlyIn(plan.after, plan.before) };
+    }
     if (!(await this.#makesPlans({ add: ['preview'], rm: [] }, signal))) return null;
     return this.#plan('POST', '/add?dry_run=true', joining(n, hostnames, weights), signal);
   }
@@ -110,12 +123,18 @@ export class Api {
    * @param {AbortSignal} signal
    */
   async planRemove(n, hostnames, member, signal) {
+    if (this.locked) {
+      if (hostnames.length !== n) throw new Locked();
+      const plan = await this.#plan('POST', '/plan', { rm: hostnames }, signal);
+      return plan === null ? null : { ...plan, rm: onlyIn(plan.before, plan.after) };
+    }
     if (!(await this.#makesPlans({ add: [], rm: [member] }, signal))) return null;
     return this.#plan('DELETE', '/rm?dry_run=true', { n, hostnames }, signal);
   }
 
   /** @param {Weights} weights of replicas that are there @param {AbortSignal} signal */
   async planWeigh(weights, signal) {
+    if (this.locked) return this.#plan('POST', '/plan', { weights }, signal);
     if (!(await this.#makesPlans({ add: ['preview'], rm: [] }, signal))) return null;
     return this.#plan('POST', '/weights?dry_run=true', { weights }, signal);
   }
@@ -199,6 +218,11 @@ export class Api {
     if (!response.ok) throw refusal(response, body);
     return body;
   }
+}
+
+/** Names with a share in `these` and none in `those`. @param {Weights} these @param {Weights} those */
+function onlyIn(these, those) {
+  return Object.keys(these).filter((name) => !Object.hasOwn(those, name));
 }
 
 /** @param {number} n @param {readonly string[]} hostnames @param {Weights} weights */

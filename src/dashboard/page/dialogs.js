@@ -1,5 +1,5 @@
 // @ts-check
-import { NotAllowed, Refused, wordsOf } from './api.js';
+import { Locked, NotAllowed, Refused, wordsOf } from './api.js';
 import { count, counted, list, percent } from './format.js';
 import { changes, sentence } from './plan.js';
 import { debounced, make, need, setHidden, setText, tint } from './dom.js';
@@ -70,10 +70,11 @@ class Preview {
     this.#colours = colours;
   }
 
-  clear() {
+  /** Takes away what a plan would do. @param {string} [why] there is none */
+  clear(why = '') {
     this.#asking?.abort();
     this.names = null;
-    this.#fill('');
+    this.#fill(why);
   }
 
   /** @param {string} sentence @param {readonly Node[]} [details] */
@@ -91,7 +92,7 @@ class Preview {
     const asking = new AbortController();
     this.#asking = asking;
     this.names = null;
-    if (this.#api.locked) return this.#offerToken('', () => void this.show(make, which));
+    const told = !this.#api.locked;
     try {
       const plan = await make(asking.signal);
       if (asking.signal.aborted) return;
@@ -102,8 +103,8 @@ class Preview {
       }
     } catch (error) {
       if (asking.signal.aborted) return;
-      if (error instanceof Refused && error.status === 401)
-        this.#offerToken('That token was not accepted.', () => void this.show(make, which));
+      if (error instanceof Locked || (error instanceof Refused && error.status === 401))
+        this.#offerToken(told ? 'That token was not accepted.' : '', () => void this.show(make, which));
       else this.#fill(wordsOf(error));
     }
   }
@@ -201,6 +202,11 @@ class ChangeDialog {
     if (!this.#busy) setText(this.#submit, text);
   }
 
+  /** Whether there is anything to do, as far as the fields go. @param {boolean} able */
+  enable(able) {
+    this.#submit.disabled = !able;
+  }
+
   async #run() {
     if (this.#busy) return;
     this.#busy = true;
@@ -223,6 +229,14 @@ class ChangeDialog {
       this.dialog.removeAttribute('data-busy');
     }
   }
+}
+
+const WEIGHT_MAX = 100;
+const WEIGHT_WORDS = `The weight is a whole number from 1 to ${WEIGHT_MAX}.`;
+
+/** @param {number} value NaN where nothing is typed */
+function isWeight(value) {
+  return Number.isInteger(value) && value >= 1 && value <= WEIGHT_MAX;
 }
 
 /** @param {string} text */
@@ -268,9 +282,13 @@ export class AddDialog {
       const named = namesIn(this.#names.value).length;
       if (named > this.#n.valueAsNumber) this.#n.value = String(named);
       this.#offerWeight();
+      this.#check();
       typing.soon();
     });
-    this.#weight.addEventListener('input', () => typing.soon());
+    this.#weight.addEventListener('input', () => {
+      this.#check();
+      typing.soon();
+    });
     this.#base.change = async () => {
       const [n, before] = [this.#n.valueAsNumber, new Set(members())];
       const there = membersIn(await api.add(n, namesIn(this.#names.value), this.#weights()));
@@ -296,6 +314,14 @@ export class AddDialog {
     setHidden(this.#weightRow, !this.#weighs || namesIn(this.#names.value).length !== 1);
   }
 
+  /** Whether the weight is one, or none is asked for; by what can't be done it can't be tried either. */
+  #check() {
+    const left = this.#weight.value === '' && !this.#weight.validity.badInput;
+    const able = Boolean(this.#weightRow.hidden) || left || isWeight(this.#weight.valueAsNumber);
+    this.#base.enable(able);
+    return able;
+  }
+
   /** @returns {Record<string, number>} */
   #weights() {
     const [name] = namesIn(this.#names.value);
@@ -306,6 +332,7 @@ export class AddDialog {
   #plan() {
     const n = this.#n.valueAsNumber;
     this.#base.setWords(n > 0 ? `Add ${counted(n, 'replica')}` : 'Add');
+    if (!this.#check()) return this.#preview.clear(WEIGHT_WORDS);
     if (!(n > 0)) return this.#preview.clear();
     const [names, weights] = [namesIn(this.#names.value), this.#weights()];
     void this.#preview.show((signal) => this.#api.planAdd(n, names, signal, weights), 'add');
@@ -415,7 +442,10 @@ export class WeightDialog {
     this.#api = api;
     this.#preview = new Preview(need('weight-preview', HTMLElement), colours, api);
     const typing = debounced(TYPING_MS, () => this.#plan());
-    this.#field.addEventListener('input', () => typing.soon());
+    this.#field.addEventListener('input', () => {
+      this.#base.enable(isWeight(this.#field.valueAsNumber));
+      typing.soon();
+    });
     this.#base.change = async () => {
       const [name, weight] = [this.#name, this.#field.valueAsNumber];
       await api.weigh({ [name]: weight });
@@ -436,7 +466,8 @@ export class WeightDialog {
 
   #plan() {
     const [name, weight] = [this.#name, this.#field.valueAsNumber];
-    if (!(weight > 0)) return this.#preview.clear();
+    this.#base.enable(isWeight(weight));
+    if (!isWeight(weight)) return this.#preview.clear(WEIGHT_WORDS);
     void this.#preview.show((signal) => this.#api.planWeigh({ [name]: weight }, signal), 'weights');
   }
 }

@@ -122,11 +122,36 @@ export function counted(n, one, many = `${one}s`) {
  * @param {number} [most] how many are named
  */
 export function list(names, most = Infinity) {
-  const shown = names.length > most + 1 ? names.slice(0, most) : names;
-  const rest = names.length - shown.length;
+  return listParts(names, most).join('');
+}
+
+/**
+ * A list as its items and what stands between them, for items that are more than their name.
+ *
+ * @template T
+ * @param {readonly T[]} items
+ * @param {number} [most] how many are shown
+ * @returns {(T | string)[]}
+ */
+export function listParts(items, most = Infinity) {
+  const shown = items.length > most + 1 ? items.slice(0, most) : items;
+  const rest = items.length - shown.length;
   const parts = rest > 0 ? [...shown, `${rest} more`] : shown;
-  if (parts.length < 2) return parts.join('');
-  return `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
+  return parts.flatMap((part, i) => (i === 0 ? [part] : [i === parts.length - 1 ? ' and ' : ', ', part]));
+}
+
+/**
+ * A key in quotes, as anybody may have sent it: marks of direction in it would turn the words around it, and what can't
+ * be seen would make two keys look the same. Spaces are to be shown with `white-space: break-spaces`.
+ *
+ * @param {string} key
+ */
+export function quoted(key) {
+  const printable = key.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (char) => `\\u{${/** @type {number} */ (char.codePointAt(0)).toString(16)}}`,
+  );
+  return `“${printable}”`;
 }
 
 /** A long name without its middle, for where there is little room. @param {string} name @param {number} most characters */

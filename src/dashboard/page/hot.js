@@ -1,5 +1,5 @@
 // @ts-check
-import { count, list, percent } from './format.js';
+import { count, listParts, percent, quoted } from './format.js';
 import { make, need, setHidden, setText, tint } from './dom.js';
 
 /** @typedef {import('./store.js').Snapshot} Snapshot */
@@ -32,6 +32,8 @@ const REQUESTS_MIN = 50;
 /** Below this share of all requests a key is like any other. */
 const HOT_FROM = 0.05;
 const KEYS_SHOWN = 8;
+/** Replicas that one key is spread over. */
+const NAMES_SHOWN = 4;
 
 /** The keys that are shown: those that stand out, or that are spread. @param {Hot} hot */
 export function standingOut({ requests, keys }) {
@@ -41,12 +43,21 @@ export function standingOut({ requests, keys }) {
     .slice(0, KEYS_SHOWN);
 }
 
+/** From when on, and for how long, a key is spread; empty where none is. @param {Hot['spread']} spread */
+export function spreadWords({ over, from_share: from }) {
+  if (over < 2) return '';
+  return (
+    ` From a share of ${percent(from)} on a key is spread over ${over} replicas, ` +
+    'until its share is below half of that.'
+  );
+}
+
 /** Two algorithms on the same requests, in one sentence. @param {Shadow} shadow */
 export function shadowWords({ hash, shadow, requests, agreement, largest_over_mean: largest }) {
   if (agreement === null) return `In the shadow ${shadow} is watched: no request had a key of its own yet.`;
   const times = (/** @type {number | null} */ value) => (value === null ? '–' : value.toFixed(2));
   return (
-    `In the shadow ${shadow} is watched: of ${count(requests)} requests ${percent(agreement)} would go where they went. ` +
+    `In the shadow ${shadow} is watched: both maps name the same owner for ${percent(agreement)} of ${count(requests)} requests. ` +
     `Busiest replica, as a multiple of its due: ${times(largest.live)} with ${hash}, ${times(largest.shadow)} with ${shadow}.`
   );
 }
@@ -100,10 +111,8 @@ export class HotKeys {
   /** @param {Hot} hot */
   #show(hot) {
     const keys = standingOut(hot);
-    const { over, from_share: from } = hot.spread;
-    setHidden(this.#section, keys.length === 0 && over < 2);
-    const spread =
-      over < 2 ? '' : ` From a share of ${percent(from)} on a key is spread over ${over} replicas.`;
+    const spread = spreadWords(hot.spread);
+    setHidden(this.#section, keys.length === 0 && spread === '');
     setText(
       this.#note,
       keys.length === 0
@@ -116,19 +125,30 @@ export class HotKeys {
 
   /** @param {Hot['keys'][number]} one */
   #row({ key, hash, share, replica, spread_over: over }) {
-    const title = key ?? (hash === null ? 'a long key' : `hash ${hash}`);
-    const whose = over === undefined ? (replica === null ? '–' : replica) : list(over, 4);
-    const cell = make('td', {}, [
-      ...(over === undefined && replica !== null
-        ? [make('i', { class: 'swatch', 'aria-hidden': 'true' })]
-        : []),
-      make('span', { class: 'name' }, [whose]),
-    ]);
-    if (over === undefined && replica !== null) tint(cell, this.#colours.of(replica));
+    const title =
+      key === null
+        ? make('span', { class: 'name' }, [hash === null ? 'a long key' : `hash ${hash}`])
+        : make('bdi', { class: 'name key' }, [quoted(key)]);
+    const names = over ?? (replica === null ? [] : [replica]);
+    const whose = listParts(
+      names.map((name) => this.#named(name)),
+      NAMES_SHOWN,
+    );
+    const cell = make('td', {}, whose.length === 0 ? ['–'] : whose);
     return make('tr', { 'data-test': 'hot-key' }, [
-      make('th', { scope: 'row' }, [make('span', { class: 'name' }, [title])]),
+      make('th', { scope: 'row' }, [title]),
       make('td', { class: 'number' }, [percent(share)]),
       cell,
     ]);
+  }
+
+  /** @param {string} name */
+  #named(name) {
+    const element = make('span', { class: 'name' }, [
+      make('i', { class: 'swatch', 'aria-hidden': 'true' }),
+      name,
+    ]);
+    tint(element, this.#colours.of(name));
+    return element;
   }
 }

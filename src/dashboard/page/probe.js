@@ -1,5 +1,5 @@
 // @ts-check
-import { count, counted, list, percent, place } from './format.js';
+import { count, counted, list, percent, place, quoted } from './format.js';
 import { KEY_SPACE, walk } from './geometry.js';
 import { debounced, make, need, setHidden, tint } from './dom.js';
 import { wordsOf } from './api.js';
@@ -24,6 +24,14 @@ const TYPING_MS = 200;
 const FALLBACKS_SHOWN = 6;
 /** Where many are passed over, up to who gets the request. */
 const FALLBACKS_MAX = 16;
+/** Reasons to pass over one that is ready: nothing is wrong with it. */
+const WELL = new Set([
+  'asked before',
+  'over its bound',
+  'spread to another',
+  'starting slowly',
+  'another map',
+]);
 
 /** Who owns a key: asks the server, so that it is what the server does, and not what the page believes. */
 export class Probe {
@@ -90,7 +98,7 @@ export class Probe {
   /** @param {Answer} answer */
   #show(answer) {
     const { key, owner, goes_to: goesTo, preference, passed_over: passedOver, spread_over: over } = answer;
-    const said = [this.#named(owner), ` owns “${key}”`];
+    const said = [this.#named(owner), ' owns ', make('bdi', { class: 'key' }, [quoted(key)])];
     if (goesTo === null) said.push(', and nobody would get a request of it now');
     else if (goesTo !== owner) said.push(', and a request of it would go to ', this.#named(goesTo), ' now');
     if (over !== undefined) said.push(`. It is hot, and spread over ${list(over)}`);
@@ -103,7 +111,9 @@ export class Probe {
     const order = preference.slice(0, Math.min(reached, FALLBACKS_MAX)).map((name) => {
       const against = reasons.get(name);
       if (against === undefined) return make('li', {}, [this.#named(name)]);
-      const why = make('span', { class: 'against' }, [`${against.reason}: ${against.detail}`]);
+      const why = make('span', { class: WELL.has(against.reason) ? 'against well' : 'against' }, [
+        `${against.reason}: ${against.detail}`,
+      ]);
       return make('li', { class: 'passed' }, [this.#named(name), ' ', why]);
     });
     const more = preference.length - order.length;

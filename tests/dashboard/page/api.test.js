@@ -1,6 +1,6 @@
 // @ts-check
 import { describe, expect, test } from 'bun:test';
-import { Api, NotAllowed } from '../../../src/dashboard/page/api.js';
+import { Api, Locked, NotAllowed } from '../../../src/dashboard/page/api.js';
 
 const PLAN = { moved: 0, least: 0, moves: [], before: {}, after: {}, add: ['server-4'] };
 
@@ -14,7 +14,7 @@ const reply = (status, body) => Response.json(body, { status });
  * @param {(string | null)[]} [tokens]
  */
 function rig(replies, tokens = []) {
-  /** @type {{ path: string, method: string, headers: Headers }[]} */
+  /** @type {{ path: string, method: string, headers: Headers, body: unknown }[]} */
   const sent = [];
   /** @type {boolean[]} */
   const asked = [];
@@ -24,7 +24,8 @@ function rig(replies, tokens = []) {
       return Promise.resolve(tokens.shift() ?? null);
     },
     (path, init) => {
-      sent.push({ path, method: init.method ?? 'GET', headers: new Headers(init.headers) });
+      const body = typeof init.body === 'string' ? JSON.parse(init.body) : null;
+      sent.push({ path, method: init.method ?? 'GET', headers: new Headers(init.headers), body });
       return Promise.resolve(replies(path, init));
     },
   );
@@ -66,6 +67,37 @@ describe('a preview', () => {
     expect(await api.planAdd(1, [], signal)).toBeNull();
     api.forgetAbilities();
     expect(await api.planAdd(1, [], signal)).not.toBeNull();
+  });
+});
+
+describe('a preview without the token that is needed', () => {
+  const after = { 'server-1': 0.5, a: 0.5 };
+  const before = { 'server-1': 1 };
+
+  test('is asked of /plan, which tells anybody, where all are named', async () => {
+    const { api, sent } = rig((_, { body }) =>
+      reply(
+        200,
+        String(body).includes('rm') ? { ...PLAN, before: after, after: before } : { ...PLAN, before, after },
+      ),
+    );
+    api.needsToken = true;
+    expect((await api.planAdd(1, ['a'], signal, { a: 2 }))?.add).toEqual(['a']);
+    expect((await api.planRemove(1, ['a'], 'server-1', signal))?.rm).toEqual(['a']);
+    await api.planWeigh({ 'server-1': 2 }, signal);
+    expect(sent.map(({ method, path, body }) => [`${method} ${path}`, body])).toEqual([
+      ['POST /plan', { add: ['a'], weights: { a: 2 } }],
+      ['POST /plan', { rm: ['a'] }],
+      ['POST /plan', { weights: { 'server-1': 2 } }],
+    ]);
+  });
+
+  test('is not asked for where the names are left to the server', async () => {
+    const { api, sent } = rig(() => reply(200, PLAN));
+    api.needsToken = true;
+    await expect(api.planAdd(2, ['a'], signal)).rejects.toBeInstanceOf(Locked);
+    await expect(api.planRemove(1, [], 'server-1', signal)).rejects.toBeInstanceOf(Locked);
+    expect(sent).toEqual([]);
   });
 });
 

@@ -8,8 +8,10 @@ import {
   duration,
   latency,
   list,
+  listParts,
   percent,
   place,
+  quoted,
   rate,
   short,
   silence,
@@ -94,4 +96,33 @@ describe('words', () => {
     expect(short('server-1', 14)).toBe('server-1');
     expect(short('a-very-long-name-17', 9)).toBe('a-ve…e-17');
   });
+});
+
+test('a list of what is more than a name keeps its items whole', () => {
+  const [a, b, c] = [{ a: 1 }, { b: 2 }, { c: 3 }];
+  expect(listParts([a, b, c])).toEqual([a, ', ', b, ' and ', c]);
+  expect(listParts([a, b, c], 1)).toEqual([a, ' and ', '2 more']);
+  expect(listParts([])).toEqual([]);
+});
+
+test('a key is in quotes, and what can’t be seen in it is written out', () => {
+  expect(
+    [
+      'user-1',
+      '   ',
+      '',
+      'a\u202eb',
+      '\u0000\u001b[31m\u007f\u009b',
+      '\u00ad\u200b\ufeff\u2028\u2029',
+      '\u{e0001}é😀',
+    ].map(quoted),
+  ).toEqual([
+    '“user-1”',
+    '“   ”',
+    '“”',
+    '“a\\u{202e}b”',
+    '“\\u{0}\\u{1b}[31m\\u{7f}\\u{9b}”',
+    '“\\u{ad}\\u{200b}\\u{feff}\\u{2028}\\u{2029}”',
+    '“\\u{e0001}é😀”',
+  ]);
 });

@@ -1,6 +1,6 @@
 // @ts-check
 import { describe, expect, test } from 'bun:test';
-import { shadowWords, standingOut } from '../../../src/dashboard/page/hot.js';
+import { shadowWords, spreadWords, standingOut } from '../../../src/dashboard/page/hot.js';
 
 /** @param {number} share @param {string[]} [over] */
 const key = (share, over) => ({
@@ -26,6 +26,13 @@ describe('the keys that are shown', () => {
   });
 });
 
+test('it is said from when on and for how long a key is spread, where one is', () => {
+  expect(spreadWords(spread)).toBe('');
+  expect(spreadWords({ over: 2, from_share: 0.1 }).replaceAll('\u00a0', ' ')).toBe(
+    ' From a share of 10.0 % on a key is spread over 2 replicas, until its share is below half of that.',
+  );
+});
+
 describe('of the algorithm in the shadow', () => {
   const largest = { live: 1.084, shadow: null };
   test('it is said how often both agree, and how even both are', () => {
@@ -37,7 +44,7 @@ describe('of the algorithm in the shadow', () => {
       largest_over_mean: largest,
     });
     expect(said.replaceAll('\u00a0', ' ')).toBe(
-      'In the shadow maglev is watched: of 1,200 requests 34.2 % would go where they went. ' +
+      'In the shadow maglev is watched: both maps name the same owner for 34.2 % of 1,200 requests. ' +
         'Busiest replica, as a multiple of its due: 1.08 with ring, – with maglev.',
     );
   });
