@@ -16,7 +16,7 @@ export class LensView {
   #colours;
   /** @type {RingMap | null} */
   #map = null;
-  /** @type {{ key: string, position: number, owner: string } | null} */
+  /** @type {{ key: string, position: number, owner: string | null } | null} */
   #key = null;
   #startedAt = -Infinity;
   #frame = 0;
@@ -30,7 +30,7 @@ export class LensView {
 
   /**
    * @param {RingMap | null} map
-   * @param {{ key: string, position: number, owner: string } | null} key
+   * @param {{ key: string, position: number, owner: string | null } | null} key
    */
   show(map, key) {
     const other = key?.position !== this.#key?.position || map?.digest !== this.#map?.digest;

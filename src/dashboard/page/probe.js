@@ -13,7 +13,7 @@ import { wordsOf } from './api.js';
  * @property {number} position
  * @property {number} positions
  * @property {number} [point]
- * @property {string} owner
+ * @property {string | null} owner null where nobody is ready
  * @property {string | null} goes_to
  * @property {string[]} preference
  * @property {{ replica: string, reason: string, detail: string }[]} passed_over
@@ -98,8 +98,13 @@ export class Probe {
   /** @param {Answer} answer */
   #show(answer) {
     const { key, owner, goes_to: goesTo, preference, passed_over: passedOver, spread_over: over } = answer;
-    const said = [this.#named(owner), ' owns ', make('bdi', { class: 'key' }, [quoted(key)])];
-    if (goesTo === null) said.push(', and nobody would get a request of it now');
+    const said = [
+      owner === null ? 'Nobody' : this.#named(owner),
+      ' owns ',
+      make('bdi', { class: 'key' }, [quoted(key)]),
+    ];
+    if (owner === null) said.push(' now: no replica is ready');
+    else if (goesTo === null) said.push(', and nobody would get a request of it now');
     else if (goesTo !== owner) said.push(', and a request of it would go to ', this.#named(goesTo), ' now');
     if (over !== undefined) said.push(`. It is hot, and spread over ${list(over)}`);
     const text = said.map((part) => (typeof part === 'string' ? part : part.textContent)).join('');
