@@ -218,6 +218,20 @@ describe('a weight', () => {
     const { onlooker, ringmaster } = scene;
     await onlooker.cards(3);
     await onlooker.card('server-2').locator('[data-test=weigh]').click();
+    const calls: string[] = [];
+    const note = (request: { url(): string }): void => void calls.push(request.url());
+    await onlooker.by('weight-preview').filter({ hasText: 'No key will move' }).waitFor();
+    onlooker.page.on('request', note);
+    for (const no of ['0', '', '1.5', '101']) {
+      await onlooker.by('weight-field').fill(no);
+      expect(await onlooker.by('weight-submit').isDisabled()).toBeTrue();
+      await onlooker
+        .by('weight-preview')
+        .filter({ hasText: 'The weight is a whole number from 1 to 100' })
+        .waitFor();
+    }
+    onlooker.page.off('request', note);
+    expect(calls.filter((url) => /plan|weights/.test(url))).toEqual([]);
     await onlooker.by('weight-field').fill('3');
     await onlooker
       .by('weight-preview')
@@ -241,6 +255,9 @@ describe('a weight', () => {
     await onlooker.by('open-add').click();
     expect(await onlooker.by('add-weight').isVisible()).toBeFalse();
     await onlooker.by('add-names').fill('heavy');
+    await onlooker.by('add-weight').fill('1.5');
+    await onlooker.by('add-preview').filter({ hasText: 'The weight is a whole number' }).waitFor();
+    expect(await onlooker.by('add-submit').isDisabled()).toBeTrue();
     await onlooker.by('add-weight').fill('4');
     await onlooker
       .by('add-preview')
@@ -292,10 +309,12 @@ test('hot keys and the algorithm in the shadow are told of where there are any',
   await onlooker.by('hot').filter({ hasText: 'No key stands out' }).waitFor();
   await scene.traffic(100);
   for (let i = 0; i < 400; i++) await (await fetch(`${ringmaster.traffic}/home?id=celebrity`)).text();
-  await onlooker.by('hot-key').filter({ hasText: 'celebrity' }).filter({ hasText: ' and ' }).waitFor();
+  const spread = onlooker.by('hot-key').filter({ hasText: '“celebrity”' }).filter({ hasText: ' and ' });
+  await spread.waitFor();
+  expect(await spread.locator('.swatch').count()).toBe(2);
   await onlooker
     .by('shadow')
-    .filter({ hasText: /maglev is watched: of \d+ requests/ })
+    .filter({ hasText: /maglev is watched: both maps name the same owner for .* of \d+ requests/ })
     .waitFor();
   await onlooker.by('probe-input').fill('celebrity');
   await onlooker.by('probe-answer').filter({ hasText: 'It is hot, and spread over' }).waitFor();
@@ -367,6 +386,11 @@ describe('a change', () => {
     onlooker.expectLosses();
     await onlooker.cards(3);
     await onlooker.by('open-add').click();
+    await onlooker.by('preview-token').waitFor();
+    await onlooker.by('add-names').fill('named');
+    await onlooker.by('add-preview').filter({ hasText: 'all to named' }).waitFor();
+    await onlooker.by('add-names').fill('');
+    await onlooker.by('preview-token').waitFor();
     await onlooker.by('add-submit').click();
     await onlooker.by('token-field').fill('not-the-token');
     await onlooker.by('token-submit').click();
@@ -491,12 +515,20 @@ describe('what breaks behind its back', () => {
   });
 
   test('by the page’s own button, where CHAOS=1 is set', async () => {
-    await using scene = await Scene.open({ CHAOS: '1' });
+    await using scene = await Scene.open({ CHAOS: '1', REPLICAS: '5' });
     const { onlooker } = scene;
-    await onlooker.cards(3);
+    await onlooker.cards(5);
+    for (const width of [390, 1200, 1280]) {
+      await onlooker.page.setViewportSize({ width, height: 900 });
+      const rows = await onlooker
+        .card('server-3')
+        .locator('.card-actions button')
+        .evaluateAll((buttons) => buttons.map((one) => one.getBoundingClientRect().top));
+      expect([width, rows.length, new Set(rows).size]).toEqual([width, 3, 1]);
+    }
     await onlooker.card('server-3').locator('[data-test=kill]').click();
     await onlooker.page.locator('[data-test=event][data-what=healed]').waitFor();
-    await onlooker.cards(3);
+    await onlooker.cards(5);
   });
 
   test('a replica that hangs is seen to be silent before it is off the ring', async () => {

@@ -62,7 +62,10 @@ class Card {
   #weigh = make('button', { type: 'button', class: 'button quiet', 'data-test': 'weigh' }, ['Weight…']);
   #kill = make('button', { type: 'button', class: 'button quiet', 'data-test': 'kill' }, ['Kill']);
   #drain = make('button', { type: 'button', class: 'button quiet', 'data-test': 'drain' }, [
-    'Drain and remove…',
+    'Drain',
+    // Left out where all buttons have no room.
+    make('span', { class: 'spare' }, [' and remove']),
+    '…',
   ]);
   #gauge = make('i', { class: 'gauge', 'aria-hidden': 'true' });
 
@@ -166,6 +169,7 @@ class Card {
     setHidden(this.#weigh, !weighs);
     this.#kill.disabled = state === 'waiting' || state === 'gone';
     setHidden(this.#kill, !chaos);
+    setAttribute(this.element, 'data-chaos', chaos ? '' : null);
   }
 }
 

@@ -1,6 +1,6 @@
 // @ts-check
 import { inkOn } from './colours.js';
-import { place, short } from './format.js';
+import { place, quoted, short } from './format.js';
 import { lensAt } from './geometry.js';
 import { need, setAttribute } from './dom.js';
 import { font, inkOf, isStill, now, onScheme, prepare } from './theme.js';
@@ -101,7 +101,7 @@ export class LensView {
     context.fillStyle = ink;
     context.font = font(12, 600);
     context.textAlign = 'center';
-    const label = `“${short(this.#key.key, 20)}”`;
+    const label = short(quoted(this.#key.key), 22);
     const half = context.measureText(label).width / 2;
     context.fillText(label, Math.min(width - half, Math.max(half, x(lens.key))), 10);
     context.fillStyle = faint;
