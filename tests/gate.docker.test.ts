@@ -221,7 +221,15 @@ describe('the gate', () => {
     'shows of other people’s containers what they are called, and not their secrets',
     async () => {
       const shown = (await (await call(`GET ${otherPath}/json`)).json()) as Record<string, unknown>;
-      expect(Object.keys(shown).sort()).toEqual(['Config', 'Id', 'Name', 'NetworkSettings', 'State']);
+      expect(Object.keys(shown).sort()).toEqual([
+        'Config',
+        'HostConfig',
+        'Id',
+        'Name',
+        'NetworkSettings',
+        'State',
+      ]);
+      expect(Object.keys(shown['HostConfig'] as object)).toEqual(['PidsLimit']);
       expect(JSON.stringify(shown)).not.toContain('secret');
       expect((await call(`GET /containers/${NAME}-nobody/json`)).status).toBe(404);
     },
