@@ -93,7 +93,9 @@ export function runtimeContract(
         expect(await named('a')).toMatchObject([{ weight: 100, committed: true }]);
         await runtime.start(spec('r1', { weight: 2 }), NEVER);
         await runtime.mark(['r1'], 'leaving first');
-        expect(await named('r1')).toMatchObject([{ weight: 2, leaving: 'first' }]);
+        // Where there is a roster it says what a member weighs: it may have been weighed since by another.
+        const weight = runtime.commons === undefined ? 2 : 3;
+        expect(await named('r1')).toMatchObject([{ weight, leaving: 'first' }]);
       },
       PATIENCE_MS,
     );

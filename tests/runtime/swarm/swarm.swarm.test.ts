@@ -239,7 +239,7 @@ describe('a Swarm', () => {
     async () => {
       const instance = await runtime.start(spec('seatless'), NEVER);
       await runtime.commons.change((roster) => ({ ...roster, seats: [] }));
-      expect(await runtime.list()).toEqual([{ ...instance, committed: false }]);
+      expect(await runtime.list()).toEqual([{ ...instance, weight: 1, committed: false }]);
     },
     PATIENCE_MS,
   );
