@@ -56,7 +56,7 @@ ${figureWith(chart, markup`Full, with a number: a virtual server of that server.
 function ofH({ slots, reached, hits, squares, larger }: Diagnosis): Markup {
   const bits = Math.log2(slots);
   return markup`<h3>H reaches ${reached.length} of ${slots} slots</h3>
-<p>Complete the square: H(i) = (i + 1)² + 16. So requests fall only on slots that are 16 above a square modulo ${slots}, and squares are few. An odd square is 1 modulo 8; an even one is 4 times a square. Counted out, there are (2<sup>${bits - 1}</sup> + ${bits % 2 === 1 ? 5 : 4}) / 3 = ${squares} squares modulo 2<sup>${bits}</sup>, and trying all requests finds ${reached.length} slots. The other ${slots - reached.length} slots, ${percent(1 - reached.length / slots)}, never get a request, and those that do get different numbers of the ${slots} requests that H tells apart: most ${hits.usual}, some ${hits.most}.</p>
+<p>Complete the square: H(i) = (i + 1)² + 16. So requests fall only on slots that are 16 above a square modulo ${slots}, and squares are few. An odd square is 1 modulo 8; an even one is 4 times a square. Counted out, there are (2<sup>${bits - 1}</sup> + ${bits % 2 === 1 ? 5 : 4}) / 3 = ${squares} squares modulo 2<sup>${bits}</sup>, and trying all requests finds ${reached.length} slots. The other ${slots - reached.length} slots, ${percent(1 - reached.length / slots)}, never get a request, and those that do get different numbers of the ${slots} requests that H tells apart: most slots ${hits.usual}, and the most that one gets is ${hits.most}.</p>
 <p>That is rough, but it is not what makes one server busy: the dots above are spread over the whole map. In a table of ${figure(larger.slots)} slots H reaches ${figure(larger.reached)}, which is many more than there are servers.</p>`;
 }
 

@@ -14,12 +14,12 @@ const FAILED = 1;
 const NOT_POSSIBLE = 2;
 /** One press of Ctrl-C reaches us from the terminal and again from `bun run`: what comes this soon is the same one. */
 const SIGNAL_ECHO_MS = 250;
-const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
+const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const terminal = openTerminal();
 const stopping = new AbortController();
 let askedAtMs: number | undefined;
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(signal));
+for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(signal));
 
 try {
   const command = parseCommand(process.argv.slice(2));
@@ -36,6 +36,10 @@ try {
 function stop(signal: keyof typeof SIGNAL_STATUS): void {
   const nowMs = performance.now();
   if (askedAtMs !== undefined && nowMs - askedAtMs > SIGNAL_ECHO_MS) process.exit(SIGNAL_STATUS[signal]);
+  if (askedAtMs === undefined && signal === 'SIGINT') {
+    terminal.end();
+    process.stderr.write('ending in order; Ctrl-C again leaves behind what is there\n');
+  }
   askedAtMs ??= nowMs;
   process.exitCode = SIGNAL_STATUS[signal];
   stopping.abort();

@@ -312,7 +312,7 @@ ${table({
   head: ['', 'killed', 'noticed', 'back', 'answers', 'requests', 'failed'],
   rows: kills,
 })}
-<p><b>Seen:</b> ${failed === 0 ? 'no request failed' : `${failed} requests failed`} while replicas died. <b>Why:</b> the end of a process or a container is told by the system at once, so nobody has to wait for heartbeats to be missed. What was sent to the dead one and got no reply is sent to the next on the map, as <code>GET</code> may be repeated. The replica comes back under its own name, so its keys come back to it, and no other key moves at all.</p>`,
+<p><b>Seen:</b> ${failed === 0 ? 'no request failed' : `${failed} requests failed`} while replicas died. <b>Why:</b> the end of a process or a container is told by the system at once, so nobody has to wait for heartbeats to be missed. What was sent to the dead one and got no reply is sent to the next on the map, where there is one, as <code>GET</code> may be repeated. The replica comes back under its own name, so its keys come back to it; with <code>ring</code> and <code>rendezvous</code> no other key moves at all.</p>`,
   );
 }
 
