@@ -1,5 +1,5 @@
 import { placementOf } from '../ring/algorithms.ts';
-import type { Algorithm, Placement, Site } from '../ring/placement.ts';
+import { weightSumOf, type Algorithm, type Placement, type Site } from '../ring/placement.ts';
 
 /** Replicas that have left the map and still have their part in what was compared; beyond that the first are forgotten. */
 const GONE_MAX = 256;
@@ -98,7 +98,7 @@ export class Shadow {
 
   #divide(): void {
     if (this.#undivided === 0) return;
-    const weightSum = this.#sites.reduce((sum, { weight }) => sum + weight, 0);
+    const weightSum = weightSumOf(this.#sites);
     for (const { name, weight } of this.#sites) this.#of(name).due += (this.#undivided * weight) / weightSum;
     this.#undivided = 0;
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Circle } from './circle.ts';
-import type { Site } from './placement.ts';
+import { weightSumOf, type Site } from './placement.ts';
 
 /** Digests of a server that has the mean weight: four points each. */
 export const KETAMA_DIGESTS = 40;
@@ -42,7 +42,7 @@ export class Ketama extends Circle {
   static of(replicas: Iterable<string | Site>): Ketama {
     let weightSum: number | undefined;
     return new Ketama(replicas, (site, all) => {
-      weightSum ??= all.reduce((sum, { weight }) => sum + weight, 0);
+      weightSum ??= weightSumOf(all);
       return pointsOf(site.label ?? site.name, ketamaDigestsOf(site.weight, weightSum, all.length));
     });
   }

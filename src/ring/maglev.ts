@@ -1,5 +1,5 @@
 import { hash32 } from './hash.ts';
-import { sitesOf, type Arcs, type Placement, type Site } from './placement.ts';
+import { indicesByWeight, sitesOf, type Arcs, type Placement, type Site } from './placement.ts';
 
 /**
  * Slots of the table, a prime: the smaller size of the paper (§5.3), which keeps shares of equal replicas within 1 % of
@@ -164,13 +164,7 @@ function tableOf(sites: readonly Site[]): Uint16Array {
  * lighter is first. At least as many turns as there are slots: some may be left over.
  */
 function turnsOf(sites: readonly Site[]): Uint32Array[] {
-  const byWeight = new Map<number, number[]>();
-  for (const [i, { weight }] of sites.entries()) {
-    const members = byWeight.get(weight);
-    if (members === undefined) byWeight.set(weight, [i]);
-    else members.push(i);
-  }
-  const groups = [...byWeight]
+  const groups = [...indicesByWeight(sites)]
     .sort(([weight], [other]) => weight - other)
     .map(([weight, members]) => ({ weight, members: Uint32Array.from(members) }));
   const weightSum = groups.reduce((sum, { weight, members }) => sum + weight * members.length, 0);

@@ -1,4 +1,4 @@
-import type { Arcs, Placement, Site } from './placement.ts';
+import { weightSumOf, type Arcs, type Placement, type Site } from './placement.ts';
 import { Rendezvous } from './rendezvous.ts';
 
 /** Beyond so many pairs of owners, 32 MiB of counts, they are counted in a map. */
@@ -358,8 +358,4 @@ function ownersOf({ sites }: Placement, shares: ReadonlyMap<string, number>): re
 function isOwned(shares: ReadonlyMap<string, number>): boolean {
   for (const share of shares.values()) if (share > 0) return true;
   return false;
-}
-
-function weightSumOf(sites: readonly Site[]): number {
-  return sites.reduce((sum, { weight }) => sum + weight, 0);
 }

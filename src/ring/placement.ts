@@ -83,3 +83,19 @@ export function sitesOf(replicas: Iterable<string | Site>): readonly Site[] {
   }
   return Object.freeze([...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1)));
 }
+
+/** All weights in sum. O(N). */
+export function weightSumOf(sites: readonly Site[]): number {
+  return sites.reduce((sum, { weight }) => sum + weight, 0);
+}
+
+/** By each weight that there is, who has it, as indices into the sites, ascending. O(N). */
+export function indicesByWeight(sites: readonly Site[]): Map<number, number[]> {
+  const byWeight = new Map<number, number[]>();
+  for (const [i, { weight }] of sites.entries()) {
+    const indices = byWeight.get(weight);
+    if (indices === undefined) byWeight.set(weight, [i]);
+    else indices.push(i);
+  }
+  return byWeight;
+}

@@ -1,5 +1,5 @@
 import { hash32, mix32 } from './hash.ts';
-import { sitesOf, type Placement, type Site } from './placement.ts';
+import { indicesByWeight, sitesOf, weightSumOf, type Placement, type Site } from './placement.ts';
 
 /** Goes before a name for its second hash, so that names which agree in one hash do not in the other. */
 const SECOND_PREFIX = '^';
@@ -111,7 +111,7 @@ export class Rendezvous implements Placement {
    * bits of a float, unless there is no replica. O(N).
    */
   share(): Map<string, number> {
-    const weightSum = this.sites.reduce((sum, { weight }) => sum + weight, 0);
+    const weightSum = weightSumOf(this.sites);
     return new Map(this.sites.map(({ name, weight }) => [name, weight / weightSum]));
   }
 }
@@ -133,13 +133,7 @@ function bestFew(scores: Float64Array, limit: number): number[] {
 }
 
 function groupsOf(sites: readonly Site[]): Group[] {
-  const byWeight = new Map<number, number[]>();
-  for (const [i, { weight }] of sites.entries()) {
-    const members = byWeight.get(weight);
-    if (members === undefined) byWeight.set(weight, [i]);
-    else members.push(i);
-  }
-  return [...byWeight].map(([weight, members]) => ({
+  return [...indicesByWeight(sites)].map(([weight, members]) => ({
     weight,
     members: Uint32Array.from(members),
     firstHashes: Int32Array.from(members, (i) => hash32(sites[i]!.name)),
