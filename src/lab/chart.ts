@@ -13,6 +13,11 @@ const PLOT_HEIGHT = 190;
 const LINE = 15;
 /** Of a character at the size of the charts, at most about. */
 const CHAR_WIDTH = 6.6;
+/** Of a digit, in parts of the size of its letters, at most about. */
+const DIGIT_WIDTH = 0.6;
+/** Letters of values above columns: as large as columns leave room for. */
+const VALUE_SIZE_MAX = 9.5;
+const VALUE_SIZE_MIN = 6;
 const TICKS = 5;
 
 export interface Caption {
@@ -112,10 +117,13 @@ export function columnChart({ groups, reference, ...caption }: Columns): Chart {
         markup`<rect class="fill ${colour}" x="${round(x + 1)}" y="${round(y)}" width="${round(Math.max(1, width - 2))}" height="${round(bottom - y)}"/>`,
     ),
   );
+  const digits = Math.max(1, ...values.map((value) => figure(Math.round(value)).length));
+  const room = Math.min(...placed.flatMap(({ columns }) => columns.map(({ width }) => width)));
+  const size = Math.max(VALUE_SIZE_MIN, Math.min(VALUE_SIZE_MAX, room / (digits * DIGIT_WIDTH)));
   const texts = placed.map(({ label, middle, columns }) => {
     const own = columns.map(
       ({ label: name, value, x, y, width }) =>
-        markup`<text class="value small" x="${round(x + width / 2)}" y="${round(y - 3)}" text-anchor="middle">${Math.round(value)}</text><text class="tick" x="${round(x + width / 2)}" y="${round(bottom + LINE)}" text-anchor="middle">${name}</text>`,
+        markup`<text class="value" style="font-size:${round(size)}px" x="${round(x + width / 2)}" y="${round(y - 3)}" text-anchor="middle">${figure(Math.round(value))}</text><text class="tick" x="${round(x + width / 2)}" y="${round(bottom + LINE)}" text-anchor="middle">${name}</text>`,
     );
     return markup`${own}<text class="label" x="${round(middle)}" y="${round(bottom + 2 * LINE + 2)}" text-anchor="middle">${label}</text>`;
   });

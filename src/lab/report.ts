@@ -7,7 +7,7 @@ import { LOAD_CONCURRENCY } from './load.ts';
 import { Markup, markup } from './markup.ts';
 import type { LabAlgorithm } from './options.ts';
 import type { LiveResult, Results } from './results.ts';
-import { balanceOf, evenShares, expectedDeviation, medianOf } from './statistics.ts';
+import { balanceOf, chanceOf, evenShares, expectedDeviation, medianOf } from './statistics.ts';
 import { algorithmColour, NEUTRAL, serverColour, STYLE } from './style.ts';
 import { figureWith, percent, section, table } from './writing.ts';
 
@@ -57,10 +57,40 @@ function commandOf({ requests, replicas: [from, to], algorithms, seed }: Results
   return `bun run lab --requests ${requests} --replicas ${from}..${to} --algorithms ${algorithms.join(',')} --seed ${seed}`;
 }
 
+/** Chance that is this small is no explanation any more. */
+const CHANCE_MIN = 0.01;
+
+/** Who is as even as can be, and who is not: what chance may have made is nobody's merit. */
+function evenness(live: readonly LiveResult[]): Markup {
+  const found = live
+    .map(({ algorithm, even: { counts } }) => ({
+      algorithm,
+      ...balanceOf(counts),
+      isChance: chanceOf(counts) >= CHANCE_MIN,
+    }))
+    .toSorted((a, b) => a.largestOverMean - b.largestOverMean);
+  const even = found.filter(({ isChance }) => isChance);
+  const times = [even[0], even.at(-1)].map((one) => one?.largestOverMean.toFixed(2));
+  const luck = even.length > 1 ? ', and who of them is ahead is luck' : '';
+  const uneven = found
+    .filter(({ isChance }) => !isChance)
+    .map(
+      ({ algorithm, largestOverMean, largestShare }) =>
+        markup`<li>With ${algorithm} the busiest of ${FEW} servers has ${largestOverMean.toFixed(2)} times the mean, ${percent(largestShare)} of all requests: more than chance makes, so it is the map.</li>`,
+    );
+  return markup`${
+    even.length === 0
+      ? undefined
+      : markup`<li>${FEW} servers are as even as chance lets them be with ${listed(even.map(({ algorithm }) => algorithm))}: the busiest has ${[...new Set(times)].join(' to ')} times the mean${luck}.</li>
+`
+  }${uneven}`;
+}
+
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+}
+
 function findings({ live }: Results): Markup {
-  const balances = live.map((one) => ({ one, ...balanceOf(one.even.counts) }));
-  const best = balances.toSorted((a, b) => a.largestOverMean - b.largestOverMean)[0];
-  const worst = balances.toSorted((a, b) => b.largestOverMean - a.largestOverMean)[0];
   const lost = live
     .flatMap(({ even: first, grown }) => [first, ...grown])
     .reduce((sum, one) => sum + one.failed, 0);
@@ -71,16 +101,12 @@ function findings({ live }: Results): Markup {
     'findings',
     'What came out',
     markup`<ul>
-${
-  best === undefined || worst === undefined || best === worst
-    ? undefined
-    : markup`<li>On ${FEW} servers ${best.one.algorithm} is the most even: its busiest server has ${best.largestOverMean.toFixed(2)} times the mean. The least even is ${worst.one.algorithm}, where one server has ${percent(worst.largestShare)} of all requests.</li>`
-}
+${evenness(live)}
 <li>${lost === 0 ? 'No request was lost while replicas were added and removed.' : `${lost} requests were lost while nothing was killed: that should not be.`}</li>
 ${
   back === undefined
     ? undefined
-    : markup`<li>A replica that is killed is back after ${ms(back)} (median of ${kills.length} kills); of the ${figure(kills.reduce((sum, one) => sum + one.sent, 0))} requests that came meanwhile ${kills.reduce((sum, one) => sum + one.failed, 0)} failed.</li>`
+    : markup`<li>A replica that is killed is back after ${ms(back)} (median of ${kills.length} kills); of the ${figure(kills.reduce((sum, one) => sum + one.sent, 0))} requests that came meanwhile ${figure(kills.reduce((sum, one) => sum + one.failed, 0))} failed.</li>`
 }
 <li>${failedPoints === 0 ? 'Every endpoint answers as the assignment says, wrong input included.' : `${failedPoints} points of the contract failed: see A-3.`}</li>
 <li>The hash functions of the assignment are not even, and it is Φ that is to blame first: see “Diagnosis”.</li>
@@ -134,7 +160,7 @@ function even({ options, live }: Results): Markup {
   });
   const seen = live.map(({ algorithm, even: { counts, shares } }) => {
     const { deviation, largestShare } = balanceOf(counts);
-    return markup`<li><b>${algorithm}</b>: the busiest server got ${percent(largestShare)} (the map gives it ${percent(shares[counts.indexOf(Math.max(...counts))] ?? 0)}), and the deviation is ${(deviation / chance).toFixed(1)} times what chance alone makes. Why: ${WHY[algorithm]}</li>`;
+    return markup`<li><b>${algorithm}</b>: the busiest server got ${percent(largestShare)} (the map gives it ${percent(shares[counts.indexOf(Math.max(...counts))] ?? 0)}), and the deviation is ${(deviation / chance).toFixed(1)} times what chance makes: alone it is as uneven in ${chanceText(counts)}. Why: ${WHY[algorithm]}</li>`;
   });
   return section(
     'a-1',
@@ -159,6 +185,12 @@ ${table({
 <p><b>Seen:</b> a fair share is 1/${FEW}, which is ${figure(due)} requests; chance makes a deviation of ${figure(chance)}.</p>
 <ul>${seen}</ul>`,
   );
+}
+
+/** How many runs are as uneven without any fault of the map. */
+function chanceText(counts: readonly number[]): string {
+  const chance = chanceOf(counts);
+  return chance < CHANCE_MIN ? `fewer than 1 of ${1 / CHANCE_MIN} runs` : `${percent(chance)} of all runs`;
 }
 
 /** Whether the servers that answered are those that the maps name. */
@@ -204,7 +236,7 @@ function growing({ options, live, numbers }: Results): Markup {
     description: described('Standard deviation', ({ counts }) => balanceOf(counts).deviation),
     series: [expected('chance alone', chance), ...own(({ counts }) => balanceOf(counts).deviation)],
     xLabel: 'servers',
-    yLabel: 'requests, each line ten times more',
+    yLabel: 'requests (logarithmic scale)',
     scale: 'log',
   });
   const rows = live.flatMap(({ algorithm, grown }) =>
@@ -237,8 +269,22 @@ ${table({
   head: ['', 'servers', 'mean', 'deviation', 'by chance', 'largest/mean', 'moved', 'due', 'failed'],
   rows,
 })}
+<p><b>Seen:</b> ${live.map(({ algorithm, grown }) => deviationText(algorithm, grown, chance))} <b>Why:</b> chance falls with N as the formula has it, and a map that is uneven adds its own part, however many requests there are.</p>
 <p><b>Seen:</b> ${live.map(({ algorithm, grown }) => movedText(algorithm, grown))} <b>Why:</b> in consistent hashing a server that joins takes keys from the others and gives none, so about 1/N moves: caches of the others stay warm. Of <code>id mod N</code> it would be 1 − 1/N, nearly everything. A map that gives the new server less than its due moves less, and is no better for it: it is the deviation that tells.</p>`,
   );
+}
+
+function deviationText(
+  algorithm: LabAlgorithm,
+  grown: LiveResult['grown'],
+  chance: (servers: number) => number,
+): string {
+  const ratios = grown
+    .map(({ names, counts }) => balanceOf(counts).deviation / chance(names.length))
+    .filter((ratio) => Number.isFinite(ratio));
+  if (ratios.length === 0) return '';
+  const [least, most] = [Math.min(...ratios).toFixed(1), Math.max(...ratios).toFixed(1)];
+  return `With ${algorithm} the deviation is ${least === most ? least : `${least} to ${most}`} times what chance makes. `;
 }
 
 function movedText(algorithm: LabAlgorithm, grown: LiveResult['grown']): string {
@@ -288,8 +334,8 @@ function endpoints({ live }: Results): Markup {
       noticedMs === undefined ? '' : ms(noticedMs),
       ms(healedMs),
       answersMs === undefined ? 'has no key' : ms(answersMs),
-      sent,
-      failed,
+      figure(sent),
+      figure(failed),
     ]),
   );
   const failed = live.flatMap((one) => one.kills).reduce((sum, one) => sum + one.failed, 0);
@@ -312,7 +358,7 @@ ${table({
   head: ['', 'killed', 'noticed', 'back', 'answers', 'requests', 'failed'],
   rows: kills,
 })}
-<p><b>Seen:</b> ${failed === 0 ? 'no request failed' : `${failed} requests failed`} while replicas died. <b>Why:</b> the end of a process or a container is told by the system at once, so nobody has to wait for heartbeats to be missed. What was sent to the dead one and got no reply is sent to the next on the map, where there is one, as <code>GET</code> may be repeated. The replica comes back under its own name, so its keys come back to it; with <code>ring</code> and <code>rendezvous</code> no other key moves at all.</p>`,
+<p><b>Seen:</b> ${failed === 0 ? 'no request failed' : `${failed} requests failed`} while replicas died. <b>Why:</b> the end of a process or a container is told by the system at once, so nobody has to wait for heartbeats to be missed. What was sent to the dead one and got no reply is sent to the next on the map, where there is one, as <code>GET</code> may be repeated. The replica comes back under its own name, so its keys come back to it; with <code>ring</code> and <code>rendezvous</code> no other key moves at all. How long it takes is the start of a server on this machine, whatever else it does at that moment; the algorithm has no part in it, so compare no bars here.</p>`,
   );
 }
 

@@ -40,6 +40,44 @@ export function expectedDeviation(requests: number, shares: readonly number[]): 
   return Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / shares.length);
 }
 
+/**
+ * How likely it is that chance alone is at least as uneven, 0 to 1, where every server is as likely for each request:
+ * Pearson's chi-squared test with N - 1 degrees of freedom (Pearson 1900). Small: it is not chance, it is the map. It
+ * means little with fewer than some five requests per server. 1 of fewer than two servers or no request.
+ *
+ * O(N).
+ */
+export function chanceOf(counts: readonly number[]): number {
+  const { mean, deviation } = balanceOf(counts);
+  if (counts.length < 2 || mean === 0) return 1;
+  return upperGamma((counts.length - 1) / 2, (counts.length * deviation ** 2) / mean / 2);
+}
+
+/**
+ * The regularized upper incomplete gamma function Q(a, x) for a that is a multiple of 1/2, by
+ * Q(a + 1, x) = Q(a, x) + xᵃ e⁻ˣ / Γ(a + 1) from Q(1, x) = e⁻ˣ and Q(1/2, x) = erfc(√x) (DLMF 8.8.6, 8.4.6).
+ */
+function upperGamma(a: number, x: number): number {
+  const isWhole = Number.isInteger(a);
+  let order = isWhole ? 1 : 0.5;
+  let sum = isWhole ? Math.exp(-x) : erfc(Math.sqrt(x));
+  let term = isWhole ? x * Math.exp(-x) : 2 * Math.sqrt(x / Math.PI) * Math.exp(-x);
+  for (; order < a; order++) {
+    sum += term;
+    term *= x / (order + 1);
+  }
+  return Math.min(1, sum);
+}
+
+/** The complementary error function of x ≥ 0, to 1.5e-7 (Abramowitz and Stegun, 7.1.26). */
+function erfc(x: number): number {
+  const t = 1 / (1 + 0.327_591_1 * x);
+  const polynomial =
+    t *
+    (0.254_829_592 + t * (-0.284_496_736 + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
+  return polynomial * Math.exp(-x * x);
+}
+
 /** N equal parts. */
 export function evenShares(servers: number): number[] {
   return Array.from({ length: servers }, () => 1 / servers);

@@ -56,7 +56,6 @@ figcaption{font-size:.875rem;margin-top:.5rem}
 .chart text{fill:var(--ink)}
 .chart .tick,.chart .reference-label{fill:var(--ink-2);font-size:11px}
 .chart .value{font-size:11px;paint-order:stroke;stroke:var(--sheet);stroke-width:3px;stroke-linejoin:round}
-.chart .value.small{font-size:9.5px}
 .chart .label{font-weight:600}
 .chart .on{fill:var(--on)}
 .chart .grid{stroke:var(--line)}

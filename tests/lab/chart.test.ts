@@ -88,6 +88,19 @@ describe('charts', () => {
     expect(wellFormed(chart.svg.text)).toBeUndefined();
   });
 
+  test.each([3, 3333, 33_333, 333_333])('columns of %i have room for their values side by side', (value) => {
+    const columns = Array.from({ length: 3 }, (_, i) => ({ label: String(i), value, colour: 's0' }));
+    const chart = columnChart({
+      ...caption,
+      groups: ['ring', 'maglev', 'rendezvous', 'course'].map((label) => ({ label, columns })),
+    });
+    const size = Number(/font-size:([\d.]+)px/.exec(chart.svg.text)?.[1]);
+    const [first = 0, second = 0] = numbers(chart, 'rect', 'x');
+    // Digits of a usual font are 0.55 to 0.6 of its size wide, and a comma half of that.
+    expect(figure(value).length * size * 0.55).toBeLessThanOrEqual(second - first);
+    expect(size).toBeWithin(6, 10);
+  });
+
   test('lines go through their points, in the order of x, down where y grows', () => {
     const chart = lineChart({
       ...caption,

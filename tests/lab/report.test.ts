@@ -46,14 +46,35 @@ describe('the report', () => {
     // 100 requests on 3 servers: √200 / 3.
     expect(text).toContain('chance makes a deviation of 4.71');
     expect(text).toContain(
-      'ring : the busiest server got 50 % (the map gives it 50 %), and the deviation is 2.6 times',
+      'ring : the busiest server got 50 % (the map gives it 50 %), and the deviation is 2.6 times what chance makes: alone it is as uneven in fewer than 1 of 100 runs',
     );
+    expect(text).toContain(
+      'With ring the busiest of 3 servers has 1.50 times the mean, 50 % of all requests',
+    );
+    expect(text).toContain('With ring the deviation is 2.0 to 2.6 times what chance makes');
     expect(text).toContain('back after 100 ms (median of 8 kills)');
     expect(text).toContain('of the 600 requests that came meanwhile 4 failed');
     expect(text).toContain('has no key');
     expect(text).toContain(
       'bun run lab --requests 100 --replicas 2..3 --algorithms ring,maglev,rendezvous,course --seed 1',
     );
+  });
+
+  test('names nobody best where chance may have made the difference', () => {
+    const counts = {
+      ring: [300, 320, 310],
+      maglev: [310, 310, 310],
+      rendezvous: [100, 100, 730],
+      course: [930, 0, 0],
+    };
+    const text = reportOf({
+      ...results,
+      live: results.live.map((one) => ({ ...one, even: { ...one.even, counts: counts[one.algorithm] } })),
+    });
+    expect(text).toContain(
+      'as even as chance lets them be with maglev and ring: the busiest has 1.00 to 1.03 times the mean, and who of them is ahead is luck.',
+    );
+    expect(text.match(/more than chance makes, so it is the map/g)).toHaveLength(2);
   });
 
   test('has the figures of the diagnosis as they were computed', () => {
@@ -74,7 +95,7 @@ describe('the report', () => {
   test('of one algorithm alone compares it with no other', () => {
     const [live] = results.live;
     const alone = reportOf({ ...results, live: live === undefined ? [] : [live] });
-    expect(alone).not.toContain('is the most even');
+    expect(alone).not.toContain('is luck');
     expect(wellFormed(asXml(alone))).toBeUndefined();
   });
 });

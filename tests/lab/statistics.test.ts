@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { randomIds } from '../../src/lab/ids.ts';
 import {
   balanceOf,
+  chanceOf,
   countsOf,
   evenShares,
   expectedDeviation,
@@ -54,6 +55,38 @@ describe('deviation to be expected', () => {
 
   test('of nobody is none', () => {
     expect(expectedDeviation(10, [])).toBe(0);
+  });
+});
+
+describe('how likely chance is as uneven', () => {
+  // Upper tails of the chi-squared distribution for 1, 2, 3 and 5 degrees of freedom.
+  test.each<[number[], number]>([
+    [[60, 40], 0.0455],
+    [[9, 6, 3], Math.exp(-1.5)],
+    [[10, 20, 30, 40], 0.000_17],
+    [[5, 8, 9, 8, 10, 20], 0.0199],
+    [[50, 50], 1],
+    [[1000, 0, 0], 0],
+    [[7], 1],
+    [[0, 0], 1],
+    [[], 1],
+  ])('of %j', (counts, expected) => {
+    expect(chanceOf(counts)).toBeCloseTo(expected, 4);
+  });
+
+  test.each([2, 3, 4, 9])('is below a twentieth in a twentieth of all runs, with %i servers', (servers) => {
+    const [runs, requests] = [2000, 100 * servers];
+    const ids = randomIds(runs * requests, 7 * servers);
+    const names = Array.from({ length: servers }, (_, i) => String(i));
+    let rare = 0;
+    for (let i = 0; i < ids.length; i += requests) {
+      const owners = ids
+        .slice(i, i + requests)
+        .map((id) => String(Math.floor(((id - 100_000) / 900_000) * servers)));
+      if (chanceOf(countsOf(owners, names)) < 0.05) rare++;
+    }
+    // Six deviations of a binomial of 2000 with 1/20 are 58.
+    expect(Math.abs(rare - runs / 20)).toBeLessThan(58);
   });
 });
 
