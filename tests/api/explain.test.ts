@@ -1,51 +1,24 @@
-import { afterEach, describe, expect, test } from 'bun:test';
-import { createApp, type App } from '../../src/app.ts';
-import { parseConfig } from '../../src/config.ts';
-import { systemClock } from '../../src/fleet/clock.ts';
-import { Fleet } from '../../src/fleet/fleet.ts';
-import { silentLog } from '../../src/log.ts';
+import { describe, expect, test } from 'bun:test';
 import { Circle } from '../../src/ring/circle.ts';
 import { ALGORITHMS } from '../../src/ring/placement.ts';
-import { InstantRuntime } from '../runtime/instant-runtime.ts';
-
-const fleets = new Set<Fleet>();
-afterEach(async () => {
-  await Promise.all([...fleets].map((fleet) => fleet.close(false)));
-  fleets.clear();
-});
-
-async function opened(env: Readonly<Record<string, string>> = {}): Promise<{ fleet: Fleet; app: App }> {
-  const config = parseConfig(env);
-  const fleet = new Fleet({
-    runtime: new InstantRuntime(() => ({ host: '127.0.0.1', port: 9 })),
-    clock: systemClock,
-    heartbeat: () => Promise.resolve('answered'),
-    log: silentLog,
-    config,
-  });
-  fleets.add(fleet);
-  await fleet.open();
-  return { fleet, app: createApp({ fleet, config, log: silentLog }) };
-}
+import { Balancer } from './balancer.ts';
 
 interface Told {
   readonly status: number;
   readonly body: Record<string, unknown>;
 }
 
-async function ask(app: App, query: string, peer = '127.0.0.1'): Promise<Told> {
-  const request = new Request(`http://localhost:5000/explain${query}`, {
-    headers: { host: 'localhost:5000' },
-  });
-  const reply = await app(request, () => peer);
-  return { status: reply.status, body: (await reply.json()) as Record<string, unknown> };
+async function ask(balancer: Balancer, query: string, peer = '127.0.0.1'): Promise<Told> {
+  const { status, text } = await balancer.call('GET', `/explain${query}`, undefined, { headers: {}, peer });
+  return { status, body: JSON.parse(text) as Record<string, unknown> };
 }
 
 describe('GET /explain', () => {
   test.each(ALGORITHMS)('with %s tells where the key falls, and who owns it', async (hash) => {
-    const { fleet, app } = await opened({ HASH: hash });
+    const balancer = await Balancer.opened({ HASH: hash });
+    const { fleet } = balancer;
     const { ring } = fleet;
-    const { status, body } = await ask(app, '?id=42');
+    const { status, body } = await ask(balancer, '?id=42');
     expect([status, body]).toEqual([
       200,
       {
@@ -68,8 +41,9 @@ describe('GET /explain', () => {
   test.each(['alice@example.com', 'a b/ü&=+%', '<b>', '0042', ' ', 'k'.repeat(7000)])(
     'of the key %p says what becomes of it, to whoever may read',
     async (key) => {
-      const { fleet, app } = await opened({ ADMIN_TOKEN: 'correct-horse-battery' });
-      const { status, body } = await ask(app, `?${new URLSearchParams({ key })}`, '203.0.113.9');
+      const balancer = await Balancer.opened({ ADMIN_TOKEN: 'correct-horse-battery' });
+      const { fleet } = balancer;
+      const { status, body } = await ask(balancer, `?${new URLSearchParams({ key })}`, '203.0.113.9');
       expect([status, body['key'], body['owner']]).toEqual([200, key, fleet.owner(key) as string]);
       expect(body).not.toHaveProperty('id');
     },
@@ -93,19 +67,20 @@ describe('GET /explain', () => {
     [`?id=${'9'.repeat(17)}`, ID],
     ['?key=', 'key is empty: a request without a key goes to a replica by chance'],
   ])('with %p is refused', async (query, message) => {
-    const { app } = await opened();
-    expect(await ask(app, query)).toEqual({
+    const balancer = await Balancer.opened();
+    expect(await ask(balancer, query)).toEqual({
       status: 400,
       body: { message: `<Error> ${message}`, status: 'failure' },
     });
   });
 
   test('says who was passed over, and why, until it is back', async () => {
-    const { fleet, app } = await opened();
+    const balancer = await Balancer.opened();
+    const { fleet } = balancer;
     const home = fleet.owner('42') as string;
     const lease = fleet.claim('42');
     lease?.unreachable();
-    const { body } = await ask(app, '?id=42');
+    const { body } = await ask(balancer, '?id=42');
     expect(body).toMatchObject({
       home,
       owner: fleet.owner('42') as string,
@@ -121,12 +96,16 @@ describe('GET /explain', () => {
 
   // What went wrong: it refused where nobody was ready, which is when somebody wants to know why.
   test('says of each why it is passed over, where nobody is ready', async () => {
-    const { fleet, app } = await opened();
+    const balancer = await Balancer.opened();
+    const { fleet } = balancer;
     const names = fleet.names();
-    for (const name of names)
-      fleet.claim('1', new Set(names.filter((other) => other !== name)))?.unreachable();
+    for (const name of names) {
+      const lease = fleet.claim('1', new Set(names.filter((other) => other !== name)));
+      lease?.unreachable();
+      lease?.release();
+    }
     expect(fleet.ring.names).toEqual([]);
-    const { status, body } = await ask(app, '?id=1');
+    const { status, body } = await ask(balancer, '?id=1');
     expect([status, body['owner'], body['goes_to']]).toEqual([200, null, null]);
     const passed = body['passed_over'] as { replica: string; reason: string }[];
     expect(passed.map(({ replica }) => replica)).toEqual(body['preference'] as string[]);
@@ -134,11 +113,12 @@ describe('GET /explain', () => {
   });
 
   test('claims nothing, and is told to come back where nobody is there', async () => {
-    const { fleet, app } = await opened();
-    for (let i = 0; i < 10; i++) await ask(app, `?id=${i}`);
+    const balancer = await Balancer.opened();
+    const { fleet } = balancer;
+    for (let i = 0; i < 10; i++) await ask(balancer, `?id=${i}`);
     expect(fleet.replicas().map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
     await fleet.remove({ n: 3, hostnames: [] });
-    expect(await ask(app, '?id=1')).toEqual({
+    expect(await ask(balancer, '?id=1')).toEqual({
       status: 503,
       body: { message: '<Error> There is no replica: /add some', status: 'failure' },
     });
@@ -146,7 +126,7 @@ describe('GET /explain', () => {
 });
 
 test('where a request goes is where the explanation says, whoever is off the ring', async () => {
-  const { fleet } = await opened({ REPLICAS: '5' });
+  const { fleet } = await Balancer.opened({ REPLICAS: '5' });
   for (const off of [0, 1, 2]) {
     if (off > 0) {
       const lease = fleet.claim(String(off));

@@ -1,21 +1,15 @@
-import { afterEach, describe, expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { Elysia } from 'elysia';
 import { failureReply } from '../../src/api/errors.ts';
 import { CHANGE_BODY_BYTES_MAX } from '../../src/api/guard.ts';
 import { planApi } from '../../src/api/plan.ts';
 import { WAITING_MAX } from '../../src/api/throttle.ts';
-import { createApp, type App } from '../../src/app.ts';
-import { parseConfig } from '../../src/config.ts';
-import { systemClock } from '../../src/fleet/clock.ts';
-import { Fleet } from '../../src/fleet/fleet.ts';
-import { silentLog } from '../../src/log.ts';
 import { placementOf } from '../../src/ring/algorithms.ts';
 import { movement } from '../../src/ring/movement.ts';
 import { ALGORITHMS, sitesOf } from '../../src/ring/placement.ts';
 import { Ring } from '../../src/ring/ring.ts';
-import { InstantRuntime } from '../runtime/instant-runtime.ts';
+import { Balancer, JSON_BODY } from './balancer.ts';
 
-const JSON_BODY = { 'content-type': 'application/json' };
 const TOKEN = 'correct-horse-battery';
 /** Of documentation (RFC 5737): nobody's, and not private. */
 const STRANGER = '203.0.113.9';
@@ -33,79 +27,27 @@ interface Report {
   readonly largest_over_mean: { readonly before: number | null; readonly after: number | null };
 }
 
-interface Call {
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly peer?: string;
+async function reported(balancer: Balancer, method: string, path: string, body: unknown): Promise<Report> {
+  const { status, text } = await balancer.call(method, path, body);
+  expect([status, text.slice(0, 200)]).toEqual([200, text.slice(0, 200)]);
+  return JSON.parse(text) as Report;
 }
 
-/** Our app and fleet, with replicas that are there at once and of which nothing is asked. */
-class Balancer {
-  readonly fleet: Fleet;
-  readonly #app: App;
-
-  constructor(env: Readonly<Record<string, string>>) {
-    const config = parseConfig(env);
-    this.fleet = new Fleet({
-      runtime: new InstantRuntime(() => ({ host: '127.0.0.1', port: 9 })),
-      clock: systemClock,
-      heartbeat: () => Promise.resolve('answered'),
-      log: silentLog,
-      config,
-    });
-    this.#app = createApp({ fleet: this.fleet, config, log: silentLog });
-    balancers.add(this);
-  }
-
-  async call(
-    method: string,
-    path: string,
-    body?: unknown,
-    { headers = JSON_BODY, peer = '127.0.0.1' }: Call = {},
-  ): Promise<{ status: number; text: string; headers: Headers }> {
-    const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
-    const request = new Request(`http://localhost:5000${path}`, {
-      method,
-      headers: { host: 'localhost:5000', ...headers },
-      ...sent,
-    });
-    const reply = await this.#app(request, () => peer);
-    return { status: reply.status, text: await reply.text(), headers: reply.headers };
-  }
-
-  async report(method: string, path: string, body: unknown): Promise<Report> {
-    const { status, text } = await this.call(method, path, body);
-    expect([status, text.slice(0, 200)]).toEqual([200, text.slice(0, 200)]);
-    return JSON.parse(text) as Report;
-  }
-
-  /** Owners of so many ids. */
-  owners(ids = 20_000): string[] {
-    return Array.from({ length: ids }, (_, id) => this.fleet.owner(String(id)) as string);
-  }
-
-  /** All that a call could change. */
-  state(): string {
-    const replicas = this.fleet.everyone().map(({ name, state, startedAtMs }) => [name, state, startedAtMs]);
-    return JSON.stringify([replicas, this.fleet.standing().digest, this.fleet.names()]);
-  }
+/** Owners of so many ids. */
+function ownersAt({ fleet }: Balancer, ids = 20_000): string[] {
+  return Array.from({ length: ids }, (_, id) => fleet.owner(String(id)) as string);
 }
 
-const balancers = new Set<Balancer>();
-afterEach(async () => {
-  await Promise.all([...balancers].map(({ fleet }) => fleet.close(false)));
-  balancers.clear();
-});
-
-async function opened(env: Readonly<Record<string, string>> = {}): Promise<Balancer> {
-  const balancer = new Balancer(env);
-  await balancer.fleet.open();
-  return balancer;
+/** All that a call could change. */
+function stateOf({ fleet }: Balancer): string {
+  const replicas = fleet.everyone().map(({ name, state, startedAtMs }) => [name, state, startedAtMs]);
+  return JSON.stringify([replicas, fleet.standing().digest, fleet.names()]);
 }
 
 describe('POST /plan', () => {
   test('tells what moves between the members of now and those of after it', async () => {
-    const balancer = await opened();
-    const report = await balancer.report('POST', '/plan', { add: ['a', 'b'], rm: ['SERVER-2'] });
+    const balancer = await Balancer.opened();
+    const report = await reported(balancer, 'POST', '/plan', { add: ['a', 'b'], rm: ['SERVER-2'] });
     const found = movement(Ring.of(FIRST), Ring.of(['server-1', 'server-3', 'a', 'b']));
     expect(report).toEqual({
       moved: found.moved,
@@ -120,39 +62,39 @@ describe('POST /plan', () => {
   });
 
   test('to nobody and from nobody all moves', async () => {
-    const balancer = await opened();
-    const emptied = await balancer.report('POST', '/plan', { rm: FIRST });
+    const balancer = await Balancer.opened();
+    const emptied = await reported(balancer, 'POST', '/plan', { rm: FIRST });
     expect([emptied.moved, emptied.least, emptied.after]).toEqual([1, 1, {}]);
     expect(emptied.largest_over_mean.after).toBeNull();
     for (const { to } of emptied.moves) expect(to).toBeNull();
     await balancer.fleet.remove({ n: 3, hostnames: [] });
-    const first = await balancer.report('POST', '/plan', { add: ['a'] });
+    const first = await reported(balancer, 'POST', '/plan', { add: ['a'] });
     expect(first.moves).toEqual([{ from: null, to: 'a', share: 1 }]);
     expect(first.largest_over_mean).toEqual({ before: null, after: 1 });
   });
 
   test('counts members that are off the ring just now', async () => {
-    const balancer = await opened();
+    const balancer = await Balancer.opened();
     const lease = balancer.fleet.claim('42');
     const { ring } = balancer.fleet;
     lease?.unreachable();
     expect(balancer.fleet.ring.names).toHaveLength(2);
-    const { before } = await balancer.report('POST', '/plan', { add: ['a'] });
+    const { before } = await reported(balancer, 'POST', '/plan', { add: ['a'] });
     expect(before).toEqual(Object.fromEntries(ring.share()));
     lease?.release();
   });
 
   test('takes names that every object has, and names that are numbers', async () => {
-    const { after } = await (
-      await opened()
-    ).report('POST', '/plan', { add: ['constructor', 'toString', '7'] });
+    const { after } = await reported(await Balancer.opened(), 'POST', '/plan', {
+      add: ['constructor', 'toString', '7'],
+    });
     expect(Object.keys(after).sort()).toEqual(['7', 'constructor', ...FIRST, 'toString']);
     for (const share of Object.values(after)) expect(share).toBeGreaterThan(0.1);
   });
 
   test('weighs those who join and those who stay, by name', async () => {
-    const balancer = await opened();
-    const report = await balancer.report('POST', '/plan', {
+    const balancer = await Balancer.opened();
+    const report = await reported(balancer, 'POST', '/plan', {
       add: ['a'],
       rm: ['server-2'],
       weights: { A: 3, 'Server-1': 2 },
@@ -176,8 +118,8 @@ describe('POST /plan', () => {
   });
 
   test.each(ALGORITHMS)('tells what %s would move in the place of the ring', async (hash) => {
-    const balancer = await opened();
-    const report = await balancer.report('POST', '/plan', { hash });
+    const balancer = await Balancer.opened();
+    const report = await reported(balancer, 'POST', '/plan', { hash });
     const [ring, other] = [Ring.of(FIRST), placementOf(hash, sitesOf(FIRST))];
     expect(report.hash).toEqual({ before: 'ring', after: hash });
     expect(report.after).toEqual(Object.fromEntries(other.share()));
@@ -191,7 +133,7 @@ describe('POST /plan', () => {
   });
 
   test('is refused for more replicas than the map of course has room for', async () => {
-    const balancer = await opened({ MAX_REPLICAS: '300', REPLICAS: '57' });
+    const balancer = await Balancer.opened({ MAX_REPLICAS: '300', REPLICAS: '57' });
     const reply = await balancer.call('POST', '/plan', { hash: 'course' });
     expect([reply.status, reply.text]).toEqual([
       400,
@@ -201,9 +143,9 @@ describe('POST /plan', () => {
   });
 
   test('lists the largest moves alone where there are very many', async () => {
-    const balancer = await opened({ MAX_REPLICAS: '300', REPLICAS: '150' });
+    const balancer = await Balancer.opened({ MAX_REPLICAS: '300', REPLICAS: '150' });
     const names = Array.from({ length: 150 }, (_, i) => `n${i}`);
-    const report = await balancer.report('POST', '/plan', { add: names, rm: balancer.fleet.names() });
+    const report = await reported(balancer, 'POST', '/plan', { add: names, rm: balancer.fleet.names() });
     expect([report.moves.length, report.moved]).toEqual([10_000, 1]);
   });
 
@@ -254,20 +196,20 @@ describe('POST /plan', () => {
     ['{"add":["a","b"]}', 413, '3 replicas and 2 more would be over the limit of 4'],
     ['{"add":["a","b","c"],"rm":["server-1"]}', 413, '2 replicas and 3 more would be over the limit of 4'],
   ])('with %s is refused with %d, and changes nothing', async (body, status, message) => {
-    const balancer = await opened({ MAX_REPLICAS: '4' });
-    const before = balancer.state();
+    const balancer = await Balancer.opened({ MAX_REPLICAS: '4' });
+    const before = stateOf(balancer);
     const reply = await balancer.call('POST', '/plan', body);
     expect([reply.status, reply.text]).toEqual([
       status,
       expect.stringContaining(JSON.stringify(`<Error> ${message}`).slice(0, -1)),
     ]);
-    expect(balancer.state()).toBe(before);
+    expect(stateOf(balancer)).toBe(before);
   });
 
   test('is open to whoever may read, and a dry run to whoever may change', async () => {
     for (const env of [{}, { ADMIN_TOKEN: TOKEN }]) {
-      const balancer = await opened(env);
-      const before = balancer.state();
+      const balancer = await Balancer.opened(env);
+      const before = stateOf(balancer);
       const stranger = { peer: STRANGER };
       expect((await balancer.call('POST', '/plan', { add: ['a'] }, stranger)).status).toBe(200);
       const refusal = 'ADMIN_TOKEN' in env ? 401 : 403;
@@ -278,16 +220,16 @@ describe('POST /plan', () => {
         expect((await balancer.call(method, `${path}?dry_run=true`, { n: 1 }, stranger)).status).toBe(
           refusal,
         );
-      expect(balancer.state()).toBe(before);
+      expect(stateOf(balancer)).toBe(before);
     }
-    const guarded = await opened({ ADMIN_TOKEN: TOKEN });
+    const guarded = await Balancer.opened({ ADMIN_TOKEN: TOKEN });
     const headers = { ...JSON_BODY, authorization: `Bearer ${TOKEN}` };
     expect((await guarded.call('POST', '/add?dry_run=true', { n: 1 }, { headers })).status).toBe(200);
   });
 
   test('from a page of another site changes nothing, and can not be read there', async () => {
-    const balancer = await opened();
-    const before = balancer.state();
+    const balancer = await Balancer.opened();
+    const before = stateOf(balancer);
     const crossSite = { origin: 'http://evil.example', 'sec-fetch-site': 'cross-site' };
     // What a page may send without asking first is no JSON; and when it asks, it is not told that it may.
     for (const type of [
@@ -315,11 +257,11 @@ describe('POST /plan', () => {
     expect([asked.status, forced.status]).toEqual([405, 200]);
     for (const { headers } of [asked, forced])
       expect([...headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
-    expect(balancer.state()).toBe(before);
+    expect(stateOf(balancer)).toBe(before);
   });
 
   test('takes no other method, and no body over the limit', async () => {
-    const balancer = await opened();
+    const balancer = await Balancer.opened();
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']) {
       const reply = await balancer.call(method, '/plan');
       expect([method, reply.status, reply.headers.get('allow')]).toEqual([method, 405, 'POST']);
@@ -330,7 +272,7 @@ describe('POST /plan', () => {
   });
 
   test('that a crowd asks is worked out one at a time, and what is too much told to come back', async () => {
-    const { fleet } = await opened();
+    const { fleet } = await Balancer.opened();
     const pauses: (() => void)[] = [];
     const clock = {
       now: () => 0,
@@ -438,14 +380,14 @@ describe('what was planned is what then happens', () => {
 
   for (const hash of ['ring', 'maglev', 'rendezvous'] as const)
     test.each(rows)(`with ${hash}, where %s`, async (_, proposal, changes) => {
-      const balancer = await opened({ HASH: hash });
-      const owners = balancer.owners();
-      const state = balancer.state();
-      const plan = await balancer.report('POST', '/plan', proposal);
-      expect([balancer.state(), balancer.owners(100)]).toEqual([state, owners.slice(0, 100)]);
+      const balancer = await Balancer.opened({ HASH: hash });
+      const owners = ownersAt(balancer);
+      const state = stateOf(balancer);
+      const plan = await reported(balancer, 'POST', '/plan', proposal);
+      expect([stateOf(balancer), ownersAt(balancer, 100)]).toEqual([state, owners.slice(0, 100)]);
       for (const [method, path, body] of changes)
         expect((await balancer.call(method, path, body)).status).toBe(200);
-      expectTrue(plan, owners, balancer.owners(), {
+      expectTrue(plan, owners, ownersAt(balancer), {
         needless: hash === 'maglev',
         heavier: Object.keys('weights' in proposal ? (proposal.weights as object) : {}),
       });
@@ -459,12 +401,12 @@ describe('what was planned is what then happens', () => {
     ['rendezvous', 'nginx'],
     ['course', 'ring'],
   ] as const)('where %s gives way to %s', async (hash, next) => {
-    const balancer = await opened({ HASH: hash, REPLICAS: '5' });
-    const plan = await balancer.report('POST', '/plan', { hash: next });
-    const then = await opened({ HASH: next, REPLICAS: '5' });
+    const balancer = await Balancer.opened({ HASH: hash, REPLICAS: '5' });
+    const plan = await reported(balancer, 'POST', '/plan', { hash: next });
+    const then = await Balancer.opened({ HASH: next, REPLICAS: '5' });
     // The map of course follows the number itself: ids one after the other are all of its key space, and no sample.
     const ids = hash === 'course' ? 512 * 40 : 20_000;
-    expectTrue(plan, balancer.owners(ids), then.owners(ids), { needless: true });
+    expectTrue(plan, ownersAt(balancer, ids), ownersAt(then, ids), { needless: true });
   });
 
   test.each<Change>([
@@ -473,35 +415,35 @@ describe('what was planned is what then happens', () => {
     ['DELETE', '/rm', { n: 1 }],
     ['DELETE', '/rm', { n: 2, hostnames: ['SERVER-1'] }],
   ])('where %s %s %j was tried out first, with the same names', async (method, path, body) => {
-    const balancer = await opened();
-    const [owners, names, state] = [balancer.owners(), balancer.fleet.names(), balancer.state()];
-    const plan = await balancer.report(method, `${path}?dry_run=true`, body);
+    const balancer = await Balancer.opened();
+    const [owners, names, state] = [ownersAt(balancer), balancer.fleet.names(), stateOf(balancer)];
+    const plan = await reported(balancer, method, `${path}?dry_run=true`, body);
     expect(Object.keys(plan)[0]).toBe(path.slice(1));
-    expect(balancer.state()).toBe(state);
+    expect(stateOf(balancer)).toBe(state);
     expect((await balancer.call(method, path, body)).status).toBe(200);
     const now = balancer.fleet.names();
     const joined = now.filter((name) => !names.includes(name));
     const left = names.filter((name) => !now.includes(name));
     expect([plan.add ?? [], plan.rm?.toSorted() ?? []]).toEqual([joined, left.toSorted()]);
-    expectTrue(plan, owners, balancer.owners());
+    expectTrue(plan, owners, ownersAt(balancer));
   });
 });
 
 describe('a dry run', () => {
   test('says the same as the plan for the same names', async () => {
-    const balancer = await opened();
-    const { add, ...joining } = await balancer.report('POST', '/add?dry_run=true', {
+    const balancer = await Balancer.opened();
+    const { add, ...joining } = await reported(balancer, 'POST', '/add?dry_run=true', {
       n: 2,
       hostnames: ['a'],
     });
     expect(add).toEqual(['a', 'server-4']);
-    expect(joining).toEqual(await balancer.report('POST', '/plan', { add }));
-    const { rm, ...leaving } = await balancer.report('DELETE', '/rm?dry_run=true', {
+    expect(joining).toEqual(await reported(balancer, 'POST', '/plan', { add }));
+    const { rm, ...leaving } = await reported(balancer, 'DELETE', '/rm?dry_run=true', {
       n: 2,
       hostnames: ['server-1'],
     });
     expect(rm).toEqual(['server-1', 'server-3']);
-    expect(leaving).toEqual(await balancer.report('POST', '/plan', { rm }));
+    expect(leaving).toEqual(await reported(balancer, 'POST', '/plan', { rm }));
   });
 
   test.each([
@@ -519,7 +461,7 @@ describe('a dry run', () => {
     ['DELETE', '/rm', '{"n":4}'],
     ['DELETE', '/rm', '{"n":"1"}'],
   ])('%s %s %s is refused in the same words as the call', async (method, path, body) => {
-    const balancer = await opened();
+    const balancer = await Balancer.opened();
     const real = await balancer.call(method, path, body);
     const dry = await balancer.call(method, `${path}?dry_run=true`, body);
     expect(real.status).toBeGreaterThanOrEqual(400);
@@ -545,8 +487,8 @@ describe('a dry run', () => {
     '?dry%2Drun=true',
     '?dry_run=true&dryRun=false',
   ])('that is asked for by %s is none, nor is it a change', async (query) => {
-    const balancer = await opened();
-    const before = balancer.state();
+    const balancer = await Balancer.opened();
+    const before = stateOf(balancer);
     for (const [method, path] of [
       ['POST', '/add'],
       ['DELETE', '/rm'],
@@ -560,13 +502,13 @@ describe('a dry run', () => {
         },
       ]);
     }
-    expect(balancer.state()).toBe(before);
+    expect(stateOf(balancer)).toBe(before);
   });
 
   test.each(['', '?dry_run=false', '?x=1', '?dry_run_=true', '?xdry_run=true'])(
     'is not what %j asks for: the replicas change, and the answer is what it always was',
     async (query) => {
-      const balancer = await opened();
+      const balancer = await Balancer.opened();
       expect(await balancer.call('POST', `/add${query}`, { n: 1 })).toMatchObject({
         status: 200,
         text: '{"message":{"N":4,"replicas":["server-1","server-2","server-3","server-4"]},"status":"successful"}',

@@ -1,58 +1,17 @@
-import { afterEach, describe, expect, test } from 'bun:test';
-import { createApp, type App } from '../../src/app.ts';
-import { parseConfig } from '../../src/config.ts';
-import { Fleet } from '../../src/fleet/fleet.ts';
-import { silentLog } from '../../src/log.ts';
-import { FakeClock } from '../fleet/fake-clock.ts';
-import { InstantRuntime } from '../runtime/instant-runtime.ts';
+import { describe, expect, test } from 'bun:test';
+import { Balancer, JSON_BODY, type Call } from './balancer.ts';
 
-const JSON_BODY = { 'content-type': 'application/json' };
+type Said = [status: number, reply: unknown];
 
-/** Our app and fleet, with replicas that are there at once, and time that the test lets go by. */
-class Balancer {
-  readonly clock = new FakeClock();
-  readonly fleet: Fleet;
-  readonly #app: App;
-
-  constructor(env: Readonly<Record<string, string>>) {
-    const config = parseConfig(env);
-    this.fleet = new Fleet({
-      runtime: new InstantRuntime(() => ({ host: '127.0.0.1', port: 9 })),
-      clock: this.clock,
-      heartbeat: () => Promise.resolve('answered'),
-      log: silentLog,
-      config,
-    });
-    this.#app = createApp({ fleet: this.fleet, config, log: silentLog });
-    balancers.add(this);
-  }
-
-  async call(
-    method: string,
-    path: string,
-    body?: unknown,
-    headers: Readonly<Record<string, string>> = JSON_BODY,
-  ): Promise<[status: number, reply: unknown]> {
-    const request = new Request(`http://localhost:5000${path}`, {
-      method,
-      headers: { host: 'localhost:5000', ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const reply = await this.#app(request, () => '127.0.0.1');
-    return [reply.status, await reply.json()];
-  }
-}
-
-const balancers = new Set<Balancer>();
-afterEach(async () => {
-  for (const { fleet, clock } of balancers) await clock.until(fleet.close(false));
-  balancers.clear();
-});
-
-async function opened(env: Readonly<Record<string, string>> = {}): Promise<Balancer> {
-  const balancer = new Balancer(env);
-  await balancer.clock.until(balancer.fleet.open());
-  return balancer;
+async function said(
+  balancer: Balancer,
+  method: string,
+  path: string,
+  body: unknown,
+  call?: Call,
+): Promise<Said> {
+  const { status, text } = await balancer.call(method, path, body, call);
+  return [status, JSON.parse(text)];
 }
 
 const refused = (status: number, message: string): [number, object] => [
@@ -79,8 +38,8 @@ describe('what is said of weights that can not be', () => {
     ],
     [{ weights: { nobody: 2 } }, 404, 'Hostname nobody is not a replica: /rep lists those that are'],
   ] as const)('POST /weights %j', async (body, status, message) => {
-    const balancer = await opened();
-    expect(await balancer.call('POST', '/weights', body)).toEqual(refused(status, message));
+    const balancer = await Balancer.timed();
+    expect(await said(balancer, 'POST', '/weights', body)).toEqual(refused(status, message));
   });
 
   test.each([
@@ -91,21 +50,21 @@ describe('what is said of weights that can not be', () => {
       'weights has b, which hostnames has not: a weight is for one that is named',
     ],
   ])('POST /add %j', async (body, message) => {
-    const balancer = await opened();
-    expect(await balancer.call('POST', '/add', body)).toEqual(refused(400, message));
+    const balancer = await Balancer.timed();
+    expect(await said(balancer, 'POST', '/add', body)).toEqual(refused(400, message));
     expect(balancer.fleet.names()).toEqual(['server-1', 'server-2', 'server-3']);
   });
 
   test('DELETE /rm takes none, and says what it takes', async () => {
-    const balancer = await opened();
-    expect(await balancer.call('DELETE', '/rm', { n: 1, weights: { 'server-1': 2 } })).toEqual(
+    const balancer = await Balancer.timed();
+    expect(await said(balancer, 'DELETE', '/rm', { n: 1, weights: { 'server-1': 2 } })).toEqual(
       refused(400, 'The body must be JSON with n and, if wished, hostnames: {"n":2,"hostnames":["a"]}'),
     );
   });
 
   test('with HASH=course there are none', async () => {
-    const balancer = await opened({ HASH: 'course' });
-    expect(await balancer.call('POST', '/weights', { weights: { 'server-1': 2 } })).toEqual(
+    const balancer = await Balancer.timed({ HASH: 'course' });
+    expect(await said(balancer, 'POST', '/weights', { weights: { 'server-1': 2 } })).toEqual(
       refused(400, 'With HASH=course every weight is 1: choose another HASH for others'),
     );
   });
@@ -113,12 +72,12 @@ describe('what is said of weights that can not be', () => {
 
 describe('POST /weights', () => {
   test('is a change: where there is a token it is needed', async () => {
-    const balancer = await opened({ ADMIN_TOKEN: 'correct-horse-battery' });
+    const balancer = await Balancer.timed({ ADMIN_TOKEN: 'correct-horse-battery' });
     const body = { weights: { 'server-1': 2 } };
-    expect((await balancer.call('POST', '/weights', body))[0]).toBe(401);
-    expect((await balancer.call('POST', '/weights?dry_run=true', body))[0]).toBe(401);
+    expect((await said(balancer, 'POST', '/weights', body))[0]).toBe(401);
+    expect((await said(balancer, 'POST', '/weights?dry_run=true', body))[0]).toBe(401);
     const headers = { ...JSON_BODY, authorization: 'Bearer correct-horse-battery' };
-    expect(await balancer.call('POST', '/weights', body, headers)).toEqual([
+    expect(await said(balancer, 'POST', '/weights', body, { headers })).toEqual([
       200,
       { message: { weights: { 'server-1': 2, 'server-2': 1, 'server-3': 1 } }, status: 'successful' },
     ]);
@@ -127,10 +86,10 @@ describe('POST /weights', () => {
 
 describe('GET /ring', () => {
   const replicas = async (balancer: Balancer): Promise<unknown> =>
-    ((await balancer.call('GET', '/ring', undefined, {}))[1] as { replicas: unknown }).replicas;
+    ((await said(balancer, 'GET', '/ring', undefined))[1] as { replicas: unknown }).replicas;
 
   test('tells of each replica its weight, and where it starts slowly what it has of that', async () => {
-    const balancer = await opened({ SLOW_START_MS: '1000', REPLICAS: '1' });
+    const balancer = await Balancer.timed({ SLOW_START_MS: '1000', REPLICAS: '1' });
     await balancer.clock.until(balancer.fleet.add({ n: 1, hostnames: ['a'], weights: { a: 4 } }));
     const first = { name: 'server-1', weight: 1, state: 'ready' };
     expect(await replicas(balancer)).toEqual([
