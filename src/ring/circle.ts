@@ -10,21 +10,26 @@ export const REPLICAS_MAX = 2 ** 21 - 1;
 const KEY_SPACE = 2 ** 32;
 
 /**
- * More buckets leave fewer that need a scan, but miss the CPU's caches more often: measured flat from 2 to 8.
+ * Rings with more points than 128 replicas have are looked up by their points alone: a table of arcs would be larger than
+ * a CPU core's second cache, and a lookup waits for memory more than for anything else. With 1000 replicas of weight 1 it
+ * takes two thirds as long so, and with 100 a third longer.
  */
-const BUCKETS_PER_POINT = 4;
+const ARCS_POINTS_MAX = 2 ** 17;
+
+/** More leave fewer that need a look at the points, but miss the CPU's caches more often: measured flat from 2 to 8. */
+const ARCS_PER_POINT = 4;
 
 /**
  * 128 KiB of 1-byte ranks, which a CPU core's second cache has room for: a smaller table only makes more
- * lookups scan, and there is a mispredicted branch in each of those.
+ * lookups go on to the points.
  */
-const BUCKET_BITS_MIN = 17;
+const ARC_BITS_MIN = 17;
 
-/** 64 MiB of 4-byte ranks. Beyond 4096 replicas it makes scans more frequent, but none of them longer. */
-const BUCKET_BITS_MAX = 24;
+/** Of the table of starts. */
+const POINTS_PER_START = 4;
 
-/** A scan passes half as many on average, side by side in one or two cache lines. */
-const POINTS_PER_START = 8;
+/** Points that are compared at once, without a branch that a CPU could guess wrong: 2 on average lie before what is sought. */
+const WINDOW = 6;
 
 /** The rank of no replica: theirs begin at 1. */
 const NOBODY = 0;
@@ -46,8 +51,9 @@ type Ranks = Uint8Array | Uint16Array | Uint32Array;
  * Where points of several replicas meet, the smallest name (code-unit order) owns the position. The other
  * points stay behind it, so that the next smallest takes over when it leaves.
  *
- * A position is looked up in a table of equal arcs, four for each point: an arc that has one owner throughout names it,
- * and of the others the points are passed one by one, from the first that another table knows.
+ * A table of as many equal arcs as a quarter of the points says where the points of each begin, and there the first is
+ * sought that is not before a position. While there are few points, a finer table comes before it, which names the owner
+ * of each arc that has one throughout.
  */
 export abstract class Circle implements Placement {
   abstract readonly algorithm: Algorithm;
@@ -63,18 +69,22 @@ export abstract class Circle implements Placement {
   // By rank. Apart from `names` because that is frozen, and JavaScriptCore is slow to read a frozen array.
   readonly #byRank: readonly (string | undefined)[];
 
-  // Sorted by position, then rank. One more point follows, at the end of the key space for the owner of the
-  // first: a scan stops at it, and so wraps round, without a test of its own.
+  // Sorted by position, then rank.
   readonly #positions: Uint32Array;
-  readonly #ranks: Ranks;
 
-  // By the top bits of a position: who owns every position that begins with them, or NOBODY.
-  readonly #soleOwners: Ranks;
-  readonly #soleOwnersShift: number;
+  // Of each point as many of the last bits of its position as there is room for, and below them its rank: what a lookup
+  // needs stands together. One more follows, of the owner of the first point, so that the circle closes.
+  readonly #tails: Int32Array;
+  readonly #rankBits: number;
+  readonly #rankMask: number;
 
-  // By fewer top bits: the first point that begins with them or comes after.
+  // By the top bits of a position: the first point that begins with them or comes after.
   readonly #starts: Uint32Array;
   readonly #startsShift: number;
+
+  // By more top bits, where there are not too many points: who owns every position that begins with them, or NOBODY.
+  readonly #soleOwners: Ranks | undefined;
+  readonly #soleOwnersShift: number;
 
   /**
    * O(p log p) for p points in all.
@@ -98,26 +108,29 @@ export abstract class Circle implements Placement {
     this.#byRank = [undefined, ...names];
 
     const points = sortedPoints(sites.map((site) => positionsOf(site, sites)));
-    const positions = new Uint32Array(points.length + 1);
-    const ranks = ranksUpTo(sites.length, points.length + 1);
+    const rankBits = bitsToCount(sites.length + 1, 1, 21);
+    const positions = new Uint32Array(points.length);
+    const tails = new Int32Array(points.length + WINDOW);
     for (let i = 0; i < points.length; i++) {
       const position = Math.floor(points[i]! / (REPLICAS_MAX + 1));
       positions[i] = position;
-      ranks[i] = points[i]! - position * (REPLICAS_MAX + 1);
+      tails[i] = (position << rankBits) | (points[i]! - position * (REPLICAS_MAX + 1));
     }
-    positions[points.length] = KEY_SPACE - 1;
-    ranks[points.length] = ranks[0]!;
     this.points = points.length;
     this.#positions = positions;
-    this.#ranks = ranks;
+    this.#tails = tails;
+    this.#rankBits = rankBits;
+    this.#rankMask = 2 ** rankBits - 1;
+    tails[points.length] = this.#rank(0);
 
-    const startsBits = bitsToCount(this.points / POINTS_PER_START, 1, 31);
+    // At least so many that tails of one arc differ by less than 2^31: then the sign of a difference tells which is first.
+    const startsBits = bitsToCount(this.points / POINTS_PER_START, rankBits + 1, 31);
     this.#startsShift = 32 - startsBits;
     this.#starts = startsOf(positions, startsBits);
 
-    const bucketBits = bitsToCount(this.points * BUCKETS_PER_POINT, BUCKET_BITS_MIN, BUCKET_BITS_MAX);
-    this.#soleOwnersShift = 32 - bucketBits;
-    this.#soleOwners = soleOwnersOf(positions, ranks, names.length, bucketBits);
+    const arcBits = bitsToCount(this.points * ARCS_PER_POINT, ARC_BITS_MIN, 31);
+    this.#soleOwnersShift = 32 - arcBits;
+    if (this.points <= ARCS_POINTS_MAX) this.#soleOwners = this.#soleOwnersOf(arcBits);
   }
 
   abstract hash(key: string): number;
@@ -134,9 +147,11 @@ export abstract class Circle implements Placement {
    * @param position an integer, taken modulo 2^32
    */
   ownerAt(position: number): string | undefined {
-    const rank = this.#soleOwners[position >>> this.#soleOwnersShift]!;
-    if (rank !== NOBODY) return this.#byRank[rank];
-    return this.#byRank[this.#ranks[this.#firstPoint(position >>> 0)]!];
+    if (this.#soleOwners !== undefined) {
+      const rank = this.#soleOwners[position >>> this.#soleOwnersShift]!;
+      if (rank !== NOBODY) return this.#byRank[rank];
+    }
+    return this.#byRank[this.#rank(this.#firstPoint(position))];
   }
 
   /**
@@ -151,7 +166,7 @@ export abstract class Circle implements Placement {
     let i = this.#firstPoint(this.hash(key));
     for (let left = this.points; left > 0 && found.length < wanted; left--) {
       if (i === this.points) i = 0;
-      const rank = this.#ranks[i++]!;
+      const rank = this.#rank(i++);
       if (isFound[rank] === 1) continue;
       isFound[rank] = 1;
       found.push(this.#byRank[rank]!);
@@ -164,7 +179,7 @@ export abstract class Circle implements Placement {
     const owned = new Float64Array(this.names.length + 1);
     let previous = this.points === 0 ? 0 : this.#positions[this.points - 1]! - KEY_SPACE;
     for (let i = 0; i < this.points; i++) {
-      owned[this.#ranks[i]!]! += this.#positions[i]! - previous;
+      owned[this.#rank(i)]! += this.#positions[i]! - previous;
       previous = this.#positions[i]!;
     }
     return new Map(this.names.map((name, i) => [name, owned[i + 1]! / KEY_SPACE]));
@@ -178,15 +193,15 @@ export abstract class Circle implements Placement {
    */
   pointAt(position: number): number | undefined {
     if (this.points === 0) return undefined;
-    const i = this.#firstPoint(position >>> 0);
+    const i = this.#firstPoint(position);
     return this.#positions[i === this.points ? 0 : i];
   }
 
   /** All points in the order of {@link entries}, as columns, for who goes through many. Copies; O(points). */
   columns(): PointColumns {
     const owners = new Uint32Array(this.points);
-    for (let i = 0; i < owners.length; i++) owners[i] = this.#ranks[i]! - 1;
-    return { positions: this.#positions.slice(0, this.points), owners };
+    for (let i = 0; i < owners.length; i++) owners[i] = this.#rank(i) - 1;
+    return { positions: this.#positions.slice(), owners };
   }
 
   arcs(): Arcs {
@@ -195,13 +210,50 @@ export abstract class Circle implements Placement {
 
   /** All points in ring order; at one position the owner's first. */
   *entries(): Generator<readonly [position: number, name: string]> {
-    for (let i = 0; i < this.points; i++) yield [this.#positions[i]!, this.#byRank[this.#ranks[i]!]!];
+    for (let i = 0; i < this.points; i++) yield [this.#positions[i]!, this.#byRank[this.#rank(i)]!];
   }
 
+  #rank(point: number): number {
+    return this.#tails[point]! & this.#rankMask;
+  }
+
+  /** The first point at or after the position, or how many points there are if there is none before the key space ends. */
   #firstPoint(position: number): number {
-    let i = this.#starts[position >>> this.#startsShift]!;
-    while (this.#positions[i]! < position) i++;
-    return i;
+    const arc = position >>> this.#startsShift;
+    let i = this.#starts[arc]!;
+    // Below 0 while there are points of the arc left.
+    let left = i - this.#starts[arc + 1]!;
+    // Of no rank: so a point at the position itself is not before it.
+    const tail = position << this.#rankBits;
+    const tails = this.#tails;
+    for (;;) {
+      // Of each point 1 if it is before the position and of the arc: then both numbers are below 0.
+      const before =
+        (((tails[i]! - tail) & left) >>> 31) +
+        (((tails[i + 1]! - tail) & (left + 1)) >>> 31) +
+        (((tails[i + 2]! - tail) & (left + 2)) >>> 31) +
+        (((tails[i + 3]! - tail) & (left + 3)) >>> 31) +
+        (((tails[i + 4]! - tail) & (left + 4)) >>> 31) +
+        (((tails[i + 5]! - tail) & (left + 5)) >>> 31);
+      i += before;
+      if (before < WINDOW) return i;
+      left += WINDOW;
+    }
+  }
+
+  #soleOwnersOf(bits: number): Ranks {
+    const soleOwners = ranksUpTo(this.names.length, 2 ** bits);
+    const positions = this.#positions;
+    let i = 0;
+    for (let arc = 0; arc < soleOwners.length; arc++) {
+      const rank = this.#rank(i);
+      let sole = true;
+      // The point that follows the arc's own owns the arc's end.
+      while (i < positions.length && positions[i]! >>> (32 - bits) === arc)
+        sole = this.#rank(++i) === rank && sole;
+      if (sole) soleOwners[arc] = rank;
+    }
+    return soleOwners;
   }
 }
 
@@ -216,28 +268,15 @@ function sortedPoints(positionsByReplica: readonly Uint32Array[]): Float64Array 
   return points.sort();
 }
 
+/** For each arc, and one more for the end. */
 function startsOf(positions: Uint32Array, bits: number): Uint32Array {
-  const starts = new Uint32Array(2 ** bits);
-  let bucket = 0;
+  const starts = new Uint32Array(2 ** bits + 1);
+  let arc = 0;
   for (let i = 0; i < positions.length; i++) {
-    const bucketOfPoint = positions[i]! >>> (32 - bits);
-    while (bucket <= bucketOfPoint) starts[bucket++] = i;
+    const arcOfPoint = positions[i]! >>> (32 - bits);
+    while (arc <= arcOfPoint) starts[arc++] = i;
   }
-  return starts;
-}
-
-function soleOwnersOf(positions: Uint32Array, ranks: Ranks, rankMax: number, bits: number): Ranks {
-  const soleOwners = ranksUpTo(rankMax, 2 ** bits);
-  const last = positions.length - 1;
-  let i = 0;
-  for (let bucket = 0; bucket < soleOwners.length; bucket++) {
-    const rank = ranks[i]!;
-    let sole = true;
-    // The point that follows the bucket's own owns the bucket's end.
-    while (i < last && positions[i]! >>> (32 - bits) === bucket) sole = ranks[++i] === rank && sole;
-    if (sole) soleOwners[bucket] = rank;
-  }
-  return soleOwners;
+  return starts.fill(positions.length, arc);
 }
 
 function ranksUpTo(rankMax: number, length: number): Ranks {

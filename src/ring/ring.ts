@@ -51,8 +51,8 @@ export function pointsOf(name: string, weight = 1): Uint32Array {
  * Shares are in proportion to the weights, with a relative standard deviation of 1/sqrt(1024 * weight). Who joins,
  * leaves or changes its weight takes keys and gives them, and no key moves between two others.
  *
- * Memory: 128 KiB and 6 KiB per unit of weight for up to 32 in all; 0.6 MiB for 64, 14 MiB for 1000: it is the weights
- * in sum that count, as 1024 points belong to each unit.
+ * Memory: 9 KiB per unit of weight, as 1024 points belong to each; and up to 128 units in all a table that is 128 KiB for
+ * up to 32 and then 4 KiB for each. 0.8 MiB for 64, 9 MiB for 1000.
  */
 export class Ring extends Circle {
   readonly algorithm = 'ring';

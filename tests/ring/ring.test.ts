@@ -177,10 +177,14 @@ describe('a lookup', () => {
     );
   });
 
-  // Up to 255, to 65535 and more replicas have tables of 1, 2 and 4 bytes: each kind, and each side of each
-  // border.
+  // Up to 255, to 65535 and more replicas have tables of 1, 2 and 4 bytes, and more than 2^17 points none: each kind,
+  // and each side of each border.
   test.each([
     [64, 1024],
+    [128, 1024],
+    [129, 1024],
+    [500, 1024],
+    [3, 50_000],
     [254, 64],
     [255, 64],
     [256, 64],
@@ -190,7 +194,7 @@ describe('a lookup', () => {
     [70000, 1],
   ])('finds the owner at, before and after each point of %d replicas with %d points', (n, each) => {
     const positionsOf = (name: string): Uint32Array =>
-      each === 1 ? Uint32Array.of(hash32(name)) : pointsOf(name).subarray(0, each);
+      each === 1 ? Uint32Array.of(hash32(name)) : pointsOf(name, each / 1024).subarray(0, each);
     const ring = Ring.of(servers(n), positionsOf);
     const points = servers(n)
       .flatMap((name) => Array.from(positionsOf(name), (position): [number, string] => [position, name]))
@@ -214,6 +218,25 @@ describe('a lookup', () => {
     check(LAST, points.at(-1)![0] === LAST ? firstAt(points.length - 1) : points[0]![1]);
     expect(wrong).toEqual([]);
   });
+
+  test.each([10, 70_000])(
+    'finds the owner where 2 × %d points are side by side, and nowhere else',
+    (each) => {
+      // Around the position where the sign of a 32-bit number changes.
+      const first = 2 ** 31 - each;
+      const ring = Ring.of(['a', 'b'], (name) =>
+        Uint32Array.from({ length: each }, (_, i) => first + 4 * i + (name === 'a' ? 0 : 2)),
+      );
+      const last = first + 4 * (each - 1) + 2;
+      const ownerAt = (position: number): string =>
+        position <= first || position > last || Math.ceil((position - first) / 2) % 2 === 0 ? 'a' : 'b';
+      const step = Math.ceil(each / 50);
+      const positions = [0, 1, first - 1, last + 1, LAST, 2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1];
+      for (let at = first; at <= last; at += step) positions.push(at);
+      for (const position of positions)
+        expect([position, ring.ownerAt(position)]).toEqual([position, ownerAt(position)]);
+    },
+  );
 
   test('takes a position modulo 2^32, so that of a signed hash too', () => {
     const ring = Ring.of(servers(5));
