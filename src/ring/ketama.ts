@@ -28,7 +28,7 @@ const POINTS_PER_DIGEST = 4;
  * replicas of one label have all points in common: the smaller name owns all of their keys. A replica without a point is
  * in no order of preference.
  *
- * Memory: 128 KiB, and 1 KiB per replica up to 100; 3 MiB for 1000.
+ * Memory: 1.4 KiB per replica, and up to 819 of them a table of 128 KiB to 1 MiB; 1.5 MiB for 1000.
  */
 export class Ketama extends Circle {
   readonly algorithm = 'ketama';
