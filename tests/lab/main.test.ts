@@ -160,7 +160,7 @@ describe('the grader as a command', () => {
     const { status, stdout, stderr } = await lab('grade', fake.url.replace('http://', ''), '--yes');
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toContain('✓ pass  keys-return');
-    expect(stdout).toEndWith('(100 %)\nthe servers are the same as before\n');
+    expect(stdout).toEndWith('score: 28 of 28 points passed\nthe servers are the same as before\n');
   });
 
   test('ends with 1 where something failed, and says it as JSON too', async () => {
@@ -170,7 +170,7 @@ describe('the grader as a command', () => {
     const { status, stdout } = await lab('grade', fake.url, '--yes', '--json');
     const verdict = JSON.parse(stdout) as { score: object; left_as_found: boolean };
     expect(status).toBe(1);
-    expect(verdict).toMatchObject({ score: { passed: 23, failed: 1, not_tried: 0 }, left_as_found: true });
+    expect(verdict).toMatchObject({ score: { passed: 27, failed: 1, not_tried: 0 }, left_as_found: true });
   });
 
   test('ends with 2 where nobody answers', async () => {

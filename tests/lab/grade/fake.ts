@@ -13,6 +13,8 @@ export interface Asked {
   readonly path: string;
   readonly id: string | null;
   readonly body: { readonly n?: unknown; readonly hostnames?: unknown } | undefined;
+  /** Whether there was a body that is no JSON. */
+  readonly isBroken: boolean;
   /** Takes the connection away from the fake, to do with it what no server should. */
   readonly raw: ServerResponse;
 }
@@ -110,6 +112,7 @@ export class Fake implements AsyncDisposable {
   answer(asked: Asked): Reply {
     const original = this.#options.original === true;
     const { method, path, id, body } = asked;
+    if (asked.isBroken) return fail('the body is no JSON');
     switch (`${method} ${path}`) {
       case 'GET /rep':
         return this.list();
@@ -147,17 +150,27 @@ export class Fake implements AsyncDisposable {
     let text = '';
     for await (const chunk of request) text += String(chunk);
     const url = new URL(request.url ?? '/', 'http://fake');
-    const body = text === '' ? undefined : (JSON.parse(text) as Asked['body']);
+    const body = bodyOf(text);
     const asked: Asked = {
       method: request.method ?? '',
       path: url.pathname,
       id: url.searchParams.get('id'),
-      body,
+      body: body ?? undefined,
       raw,
+      isBroken: body === null,
     };
     const reply = this.#options.twist?.(this, asked) ?? this.answer(asked);
     if (reply === 'done') return;
     raw.statusCode = reply.status;
     raw.end(typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body));
+  }
+}
+
+/** Undefined where there is none, null where it is no JSON. */
+function bodyOf(text: string): Asked['body'] | null {
+  try {
+    return text === '' ? undefined : (JSON.parse(text) as Asked['body']);
+  } catch {
+    return null;
   }
 }
