@@ -8,8 +8,6 @@ import type { Scene } from './scene.ts';
 /** What is no number of servers. */
 export const BAD_COUNTS = [{ hostnames: [] }, { n: -1, hostnames: [] }, { n: 'two', hostnames: [] }] as const;
 
-/** Names that one point takes for servers of its own. */
-const FRESH_NAMES_MAX = 2;
 /** Broken off in the midst of a list. */
 const BAD_JSON = '{"n": 1, "hostnames": [';
 const UNAUTHORIZED = 401;
@@ -136,7 +134,7 @@ export async function withTwo(
   if (before === undefined) return unlisted(scene);
   const missing = Math.max(0, 2 - before.length);
   if (missing === 0) return act(scene, before);
-  const hostnames = scene.freshNames(FRESH_NAMES_MAX + missing).slice(FRESH_NAMES_MAX);
+  const hostnames = scene.freshNames(missing);
   return (await joined(scene, hostnames)) ?? act(scene, [...before, ...hostnames]);
 }
 

@@ -45,6 +45,8 @@ export class Scene {
   #wanted: readonly string[];
   #current: readonly string[];
   #silent = 0;
+  /** The highest number in a name that was given to a server. */
+  #lastNumber = 0;
   #denied = false;
   /** Who answered for the sample of ids, since servers were changed last; undefined: nobody was asked. */
   owners: readonly string[] | undefined;
@@ -180,17 +182,16 @@ export class Scene {
   }
 
   /**
-   * Names that nobody has. They end in numbers that nobody ends in either: where numbers of servers are read from names,
-   * as the assignment's hash functions invite to, these are new servers and no twins of others.
+   * Names that nobody has, nor has had: who is removed and still answers is no newcomer under its old name. They end in
+   * numbers that nobody ends in either: where numbers of servers are read from names, as the assignment's hash functions
+   * invite to, these are new servers and no twins of others.
    */
   freshNames(count: number): string[] {
-    const names = [...(this.found ?? []), ...this.#current];
-    const last = names.reduce((most, name) => Math.max(most, serverNumberOf(name)), 0);
-    const taken = new Set(names);
-    const fresh: string[] = [];
-    for (let i = Number.isSafeInteger(last + count) ? last + 1 : 1; fresh.length < count; i++)
-      if (!taken.has(`grade-${i}`)) fresh.push(`grade-${i}`);
-    return fresh;
+    const numbers = this.#current.map((name) => serverNumberOf(name));
+    const last = Math.max(this.#lastNumber, ...numbers);
+    const first = Number.isSafeInteger(last + count) ? last + 1 : this.#lastNumber + 1;
+    this.#lastNumber = first + count - 1;
+    return Array.from({ length: count }, (_, i) => `grade-${first + i}`);
   }
 
   /**

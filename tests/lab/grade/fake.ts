@@ -11,6 +11,7 @@ export interface Reply {
 export interface Asked {
   readonly method: string;
   readonly path: string;
+  readonly authorization: string | undefined;
   readonly id: string | null;
   readonly body: { readonly n?: unknown; readonly hostnames?: unknown } | undefined;
   /** Whether there was a body that is no JSON. */
@@ -25,6 +26,8 @@ export interface FakeOptions {
   /** The assignment's own shape: /rep is wrapped, ids are drawn by the balancer, and there is no /map_request. */
   readonly original?: boolean;
   readonly names?: readonly string[];
+  /** What a server of this name calls itself in its greeting; undefined: the same. */
+  readonly greets?: (name: string) => string;
   /** Is asked first, and answers what the fake is to do wrong. */
   readonly twist?: Twist;
 }
@@ -90,7 +93,8 @@ export class Fake implements AsyncDisposable {
   }
 
   hello(name: string): Reply {
-    return { status: 200, body: { message: `Hello from Server: ${name}`, status: 'successful' } };
+    const called = this.#options.greets?.(name) ?? name;
+    return { status: 200, body: { message: `Hello from Server: ${called}`, status: 'successful' } };
   }
 
   add(names: readonly string[], n: number): Reply {
@@ -154,6 +158,7 @@ export class Fake implements AsyncDisposable {
     const asked: Asked = {
       method: request.method ?? '',
       path: url.pathname,
+      authorization: request.headers.authorization,
       id: url.searchParams.get('id'),
       body: body ?? undefined,
       raw,
