@@ -103,7 +103,9 @@ export async function greetersListed(scene: Scene, names: readonly string[]): Pr
   const isSure = strangers.length < greeters.length || scene.sameId?.mark === 'pass';
   if (strangers.length > free.length)
     return isSure
-      ? scene.fail(`${strangers.join(', ')} answers, and /rep lists ${names.join(', ')}`)
+      ? scene.fail(`there answered ${greeters.join(', ')}, and /rep lists ${names.join(', ')}`, {
+          shows: 'be listed',
+        })
       : notTried(`${greeters.length} greeters for ${names.length} servers: which is which can not be told`);
   return strangers.length === 0
     ? pass(`${greeters.join(', ')}, as in /rep`)
@@ -141,7 +143,9 @@ export async function mapAgrees(scene: Scene): Promise<Outcome> {
       if (mapped === undefined) return scene.fail(`id ${id}: /map_request names nobody, and did so before`);
       const [ownerThen, mappedThen] = [pairs[0].get(mapped) ?? owner, pairs[1].get(owner) ?? mapped];
       if (byName ? mapped !== owner : ownerThen !== owner || mappedThen !== mapped)
-        return scene.fail(`id ${id}: /map_request says ${mapped}, and /home was ${owner}`);
+        return scene.fail(`id ${id}: /map_request says ${mapped}, and /home was ${owner}`, {
+          needs: ['be listed'],
+        });
       pairs[0].set(mapped, owner);
       pairs[1].set(owner, mapped);
     }

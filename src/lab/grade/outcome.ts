@@ -15,6 +15,7 @@ export type Ability =
   | 'list servers'
   | 'count servers'
   | 'greet'
+  | 'be listed'
   | 'same id, same server'
   | 'spread ids'
   | 'add by name'

@@ -125,7 +125,7 @@ describe('servers that call themselves otherwise than /rep does', () => {
         twist: (fake, asked) =>
           is(asked, 'GET /home') && hash32(`z${asked.id}`) % 5 === 0 ? fake.hello('zombie-77') : undefined,
       });
-      expect(marked(verdict, 'fail')).toEqual(['home-listed', 'map-request']);
+      expect(marked(verdict, 'fail')).toEqual(['home-listed']);
     }
   });
 });
