@@ -110,6 +110,13 @@ export async function joined(scene: Scene, hostnames: readonly string[]): Promis
   return scene.fail(`POST /add ${JSON.stringify(body)} did not add: ${told(came)}`, { shows: 'add by name' });
 }
 
+/** Where it is known that no server can be removed, so that none should be added for it; undefined: it is not. */
+export function unremovable(scene: Scene): Outcome | undefined {
+  return scene.blamed('remove by name') === undefined
+    ? undefined
+    : scene.fail('no server can be removed by its name', { needs: ['remove by name'] });
+}
+
 /** Removes servers of these names, as a point needs it; an Outcome where that does not work. */
 export async function parted(scene: Scene, hostnames: readonly string[]): Promise<Outcome | undefined> {
   const before = await scene.names();
@@ -219,6 +226,8 @@ export async function addsNoTwins(scene: Scene): Promise<Outcome> {
 
 export async function namesMadeUp(scene: Scene): Promise<Outcome> {
   const needs = { needs: ['add by name', 'make up names'] } as const;
+  const unready = unremovable(scene);
+  if (unready !== undefined) return unready;
   const before = await scene.names();
   if (before === undefined) return unlisted(scene);
   await nameless(scene, 'add', 2);

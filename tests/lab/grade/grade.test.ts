@@ -293,6 +293,7 @@ describe('an implementation that breaks one point fails that point and no other'
       'unknown-path',
       (fake, asked) => ({ ...fake.answer(asked), status: 200 }),
     ],
+    ['rm-ends', haunted(new Set())],
     ['bad-json', (_, asked) => (asked.isBroken ? INTERNAL : undefined)],
     [
       'rm-no-names',
