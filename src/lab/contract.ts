@@ -11,23 +11,27 @@ const NAME_CHARS_MAX = 253;
 const NAMES_MAX = 10_000;
 
 export interface Members {
-  /** As it is said: not necessarily how many names there are. */
-  readonly count: number;
+  /** As it is said: not necessarily how many names there are; undefined where no number is said. */
+  readonly count: number | undefined;
   readonly names: readonly string[];
+  /** What is wrong with the form of the reply; undefined: nothing. */
+  readonly flaw: string | undefined;
 }
 
 /**
  * Who is in, from the reply to `/rep`, `/add` or `/rm`: `{"N":3,"replicas":[…]}`, or the same as `message`, with
- * `"status":"successful"`. Undefined where it is neither.
+ * `"status":"successful"`. Undefined where there are no names to be read; where there are, and the rest is not as it
+ * should be, that is its `flaw`.
  */
 export function membersOf(text: string): Members | undefined {
   const reply = recordOf(jsonOf(text));
   if (reply === undefined) return undefined;
   const wrapped = recordOf(reply['message']);
-  if (wrapped !== undefined && reply['status'] !== 'successful') return undefined;
   const { N: count, replicas: names } = wrapped ?? reply;
-  if (typeof count !== 'number' || !Array.isArray(names) || names.length > NAMES_MAX) return undefined;
-  return names.every(isName) ? { count, names } : undefined;
+  if (!Array.isArray(names) || names.length > NAMES_MAX || !names.every(isName)) return undefined;
+  const isUnsuccessful = wrapped !== undefined && reply['status'] !== 'successful';
+  if (typeof count !== 'number') return { count: undefined, names, flaw: 'N is no number' };
+  return { count, names, flaw: isUnsuccessful ? 'status is not "successful"' : undefined };
 }
 
 /** The name in `{"message":"Hello from Server: NAME","status":"successful"}`; undefined where it is something else. */
@@ -45,10 +49,11 @@ export function mappedServerOf(text: string): string | undefined {
   return isName(name) ? name : undefined;
 }
 
-/** The message of `{"message":"…","status":"failure"}`; undefined where it is something else. */
+/** The message of `{"message":"…","status":"failure"}`, or of one in a list; undefined where it is something else. */
 export function failureOf(text: string): string | undefined {
   const reply = recordOf(jsonOf(text));
-  const message = reply?.['message'];
+  const told = reply?.['message'];
+  const message: unknown = Array.isArray(told) && told.length === 1 ? told[0] : told;
   return reply?.['status'] === 'failure' && typeof message === 'string' ? message : undefined;
 }
 

@@ -1,4 +1,5 @@
 import { Agent, request, type IncomingMessage } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 
 /** Of a reply more is not read: all that is asked for here is a line or two. */
 export const REPLY_BYTES_MAX = 65_536;
@@ -12,8 +13,10 @@ export type Exchange =
 
 export interface Call {
   readonly method?: 'GET' | 'POST' | 'DELETE';
-  /** Sent as JSON; undefined: no body. */
-  readonly body?: object;
+  /** Sent as JSON, a text as it is; undefined: no body. */
+  readonly body?: object | string;
+  /** Sent as a bearer token (RFC 6750); undefined: none. */
+  readonly token?: string | undefined;
   /** From the call to the last byte of the reply. */
   readonly timeoutMs: number;
 }
@@ -25,20 +28,26 @@ export interface Call {
 export class Caller {
   readonly #base: URL;
   readonly #agent: Agent;
+  readonly #isTls: boolean;
 
   /**
-   * @param base scheme, host and port, of http; a path at its end is the beginning of all that are called
+   * @param base scheme, host and port, of http or https; a path at its end is the beginning of all that are called
    * @param keepAlive whether connections are used again: faster, but where the server closes one in the moment in which
    *   it is used, a call fails by nobody's fault
+   * @param insecure whether certificates that nobody vouches for are taken, of https
    */
-  constructor(base: string, keepAlive: boolean) {
+  constructor(base: string, keepAlive: boolean, insecure = false) {
     this.#base = new URL(base);
-    this.#agent = new Agent({ keepAlive, maxSockets: CONNECTIONS_MAX });
+    this.#isTls = this.#base.protocol === 'https:';
+    const options = { keepAlive, maxSockets: CONNECTIONS_MAX };
+    this.#agent = this.#isTls
+      ? new TlsAgent({ ...options, rejectUnauthorized: !insecure })
+      : new Agent(options);
   }
 
-  call(path: string, { method = 'GET', body, timeoutMs }: Call): Promise<Exchange> {
+  call(path: string, { method = 'GET', body, token, timeoutMs }: Call): Promise<Exchange> {
     const { promise, resolve } = Promise.withResolvers<Exchange>();
-    const text = body === undefined ? undefined : JSON.stringify(body);
+    const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const url = new URL(this.#base.pathname.replace(/\/$/, '') + path, this.#base);
     const fail = (why: string, timedOut = false): void => {
       clearTimeout(timer);
@@ -46,15 +55,17 @@ export class Caller {
       call.destroy();
     };
     const timer = setTimeout(() => fail(`no whole reply within ${timeoutMs} ms`, true), timeoutMs);
-    const call = request(
+    const call = (this.#isTls ? tlsRequest : request)(
       url,
       {
         method,
         agent: this.#agent,
-        headers:
-          text === undefined
+        headers: {
+          ...(text === undefined
             ? {}
-            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
       },
       (reply) => {
         void read(reply).then(

@@ -22,7 +22,7 @@ let askedAtMs: number | undefined;
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(signal));
 
 try {
-  const command = parseCommand(process.argv.slice(2));
+  const command = parseCommand(process.argv.slice(2), process.env);
   if (command.kind === 'help') process.stdout.write(command.text);
   else
     process.exitCode = await (command.kind === 'grade' ? gradeIt(command.options) : study(command.options));
@@ -63,13 +63,13 @@ async function study(options: LabOptions): Promise<number> {
   return 0;
 }
 
-async function gradeIt({ url, json, timeoutMs, yes }: GradeOptions): Promise<number> {
+async function gradeIt({ json, yes, ...access }: GradeOptions): Promise<number> {
+  const { url } = access;
   if (!yes && !(await agreed(url))) return NOT_POSSIBLE;
   const look = { colour: terminal.colour, columns: terminal.columns };
   try {
     const verdict = await grade({
-      url,
-      timeoutMs,
+      ...access,
       now: () => performance.now(),
       onPoint: (point) => json || terminal.print(pointLines(point, look)),
       signal: stopping.signal,
@@ -79,7 +79,7 @@ async function gradeIt({ url, json, timeoutMs, yes }: GradeOptions): Promise<num
   } catch (error) {
     if (error instanceof Unreachable)
       throw new Unreachable(
-        `${url} does not answer (${error.message}): start the balancer, or check the URL`,
+        `${url} does not answer (${error.message}): start the balancer, or check the URL${/certificate/i.test(error.message) ? '; --insecure takes any certificate' : ''}`,
       );
     throw error;
   }

@@ -38,6 +38,10 @@ export interface GradeOptions {
   readonly timeoutMs: number;
   /** Whether the fleet may be changed without asking. */
   readonly yes: boolean;
+  /** Whether a certificate that nobody vouches for is taken. */
+  readonly insecure: boolean;
+  /** Sent with what changes servers, never shown; undefined: none. */
+  readonly token: string | undefined;
 }
 
 export type Command =
@@ -55,6 +59,7 @@ const OUT_DEFAULT = 'lab-report';
 const TIMEOUT_DEFAULT_MS = 30_000;
 const TIMEOUT_MIN_MS = 100;
 const TIMEOUT_MAX_MS = 600_000;
+const TOKEN = /^[!-~]{1,512}$/;
 
 export const LAB_HELP = `bun run lab [options]: the four analyses of the assignment, against live replicas, as a report
 
@@ -70,15 +75,20 @@ bun run lab grade URL [options]: checks any implementation of the assignment aga
   --json             the verdict as JSON
   --timeout-ms N     how long one call may take (${TIMEOUT_DEFAULT_MS})
   --yes              do not ask before servers are added and removed
+  --insecure         of https, take a certificate that nobody vouches for
 
-It ends with 0 where all that was tried passed, 1 where something failed, 2 where the server can't be reached.
+Where changes need a bearer token it is taken from the variable GRADE_TOKEN, and sent with /add and /rm.
+It ends with 0 where every point passed, 1 where one failed, 3 where none failed but not all could be tried, and 2
+where the server can't be reached or the call is wrong.
 `;
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** @throws UsageError with one line on the first thing that is not allowed */
-export function parseCommand(args: readonly string[]): Command {
+export function parseCommand(args: readonly string[], env: Environment = {}): Command {
   if (args.includes('--help') || args.includes('-h')) return { kind: 'help', text: LAB_HELP };
   return args[0] === 'grade'
-    ? { kind: 'grade', options: gradeOptions(args.slice(1)) }
+    ? { kind: 'grade', options: gradeOptions(args.slice(1), env) }
     : { kind: 'lab', options: labOptions(args) };
 }
 
@@ -94,6 +104,7 @@ const LAB_FLAGS = {
 const GRADE_FLAGS = {
   json: { type: 'boolean' },
   yes: { type: 'boolean' },
+  insecure: { type: 'boolean' },
   'timeout-ms': { type: 'string' },
 } as const;
 
@@ -116,13 +127,18 @@ function labOptions(args: readonly string[]): LabOptions {
   };
 }
 
-function gradeOptions(args: readonly string[]): GradeOptions {
+function gradeOptions(args: readonly string[], env: Environment): GradeOptions {
   const { values, positionals } = parsed(args, GRADE_FLAGS);
   const [url, other] = positionals;
   if (url === undefined) refuse('grade needs a URL, such as http://localhost:5000');
   if (other !== undefined) refuse(`grade takes one URL, and ${shown(other)} is one more`);
+  const base = baseOf(url);
+  const insecure = values.insecure ?? false;
+  if (insecure && !base.startsWith('https:')) refuse('--insecure is for a URL of https');
   return {
-    url: baseOf(url),
+    url: base,
+    insecure,
+    token: tokenOf(env['GRADE_TOKEN']),
     json: values.json ?? false,
     yes: values.yes ?? false,
     timeoutMs: whole(
@@ -138,9 +154,18 @@ function gradeOptions(args: readonly string[]): GradeOptions {
 /** With `http://` where no scheme is given; without what a call can't begin with. */
 function baseOf(text: string): string {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
-  if (url === null || url.protocol !== 'http:' || url.username !== '' || url.search !== '' || url.hash !== '')
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
+  if (url === null || !isHttp || url.username !== '' || url.search !== '' || url.hash !== '')
     refuse(`${shown(text)} is not allowed: it must be a URL such as http://localhost:5000`);
   return url.origin + url.pathname.replace(/\/+$/, '');
+}
+
+/** The message does not hold the value: it is a secret. */
+function tokenOf(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  return TOKEN.test(text)
+    ? text
+    : refuse('GRADE_TOKEN is not allowed: it must be 1 to 512 printable characters without spaces');
 }
 
 type Flags = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>;

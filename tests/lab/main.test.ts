@@ -17,7 +17,13 @@ const COMMAND = [process.execPath, '--no-orphans', 'src/lab/main.ts'] as const;
 
 function spawnLab(...args: string[]) {
   // Settings of the caller's own Ringmaster must not reach those of the lab.
-  const env = { ...process.env, ADMIN_TOKEN: 'a-token-of-the-caller', REPLICAS: '9', PORT: '1' };
+  const env = {
+    ...process.env,
+    ADMIN_TOKEN: 'a-token-of-the-caller',
+    REPLICAS: '9',
+    PORT: '1',
+    GRADE_TOKEN: 'a-token-of-a-grader',
+  };
   return Bun.spawn([...COMMAND, ...args], {
     cwd: ROOT,
     env,
@@ -160,7 +166,7 @@ describe('the grader as a command', () => {
     const { status, stdout, stderr } = await lab('grade', fake.url.replace('http://', ''), '--yes');
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toContain('✓ pass  keys-return');
-    expect(stdout).toEndWith('(100 %)\nthe servers are the same as before\n');
+    expect(stdout).toEndWith('score: 28 of 28 points passed\nthe servers are the same as before\n');
   });
 
   test('ends with 1 where something failed, and says it as JSON too', async () => {
@@ -170,7 +176,33 @@ describe('the grader as a command', () => {
     const { status, stdout } = await lab('grade', fake.url, '--yes', '--json');
     const verdict = JSON.parse(stdout) as { score: object; left_as_found: boolean };
     expect(status).toBe(1);
-    expect(verdict).toMatchObject({ score: { passed: 23, failed: 1, not_tried: 0 }, left_as_found: true });
+    expect(verdict).toMatchObject({ score: { passed: 27, failed: 1, not_tried: 0 }, left_as_found: true });
+  });
+
+  test('ends with 3 where nothing failed and not all could be tried', async () => {
+    await using fake = await Fake.open({ original: true });
+    const { status, stdout } = await lab('grade', fake.url, '--yes');
+    expect(status).toBe(3);
+    expect(stdout).toContain('score: 23 of 27 points passed, 4 not tried\n');
+    expect(stdout).toContain(
+      'not tried, neither passed nor failed: same-id, add-moves, rm-moves, keys-return\n',
+    );
+  });
+
+  test('takes the token of changes from GRADE_TOKEN, and shows it nowhere', async () => {
+    const sent = new Set<string | undefined>();
+    await using fake = await Fake.open({
+      twist: (_, { method, authorization }) => {
+        if (method === 'GET') return undefined;
+        sent.add(authorization);
+        return { status: 500, body: `not ${authorization}` };
+      },
+    });
+    const { status, stdout, stderr } = await lab('grade', fake.url, '--yes', '--json');
+    expect(status).toBe(1);
+    expect([...sent]).toEqual(['Bearer a-token-of-a-grader']);
+    expect(stdout).toContain('not Bearer ***');
+    expect(stdout + stderr).not.toContain('a-token-of');
   });
 
   test('ends with 2 where nobody answers', async () => {

@@ -89,22 +89,34 @@ describe('options of the grader', () => {
     ['http://10.0.0.1:5000/', 'http://10.0.0.1:5000'],
     ['HTTP://Lab.Example/team-7/', 'http://lab.example/team-7'],
     ['[::1]:5000', 'http://[::1]:5000'],
+    ['https://lab.example', 'https://lab.example'],
   ])('%s is %s', (text, url) => {
-    expect(graded(text)).toEqual({ url, json: false, yes: false, timeoutMs: 30_000 });
+    expect(graded(text)).toEqual({
+      url,
+      json: false,
+      yes: false,
+      timeoutMs: 30_000,
+      insecure: false,
+      token: undefined,
+    });
   });
 
   test('flags are taken before and after the URL', () => {
-    expect(graded('--json', 'a:1', '--timeout-ms=500', '--yes')).toEqual({
-      url: 'http://a:1',
+    expect(graded('--json', 'https://a:1', '--timeout-ms=500', '--yes', '--insecure')).toEqual({
+      url: 'https://a:1',
       json: true,
       yes: true,
       timeoutMs: 500,
+      insecure: true,
+      token: undefined,
     });
   });
 
   test.each([
     [[], 'grade needs a URL'],
-    [['https://a'], 'it must be a URL such as http://localhost:5000'],
+    [['wss://a'], 'it must be a URL such as http://localhost:5000'],
+    [['a', '--insecure'], '--insecure is for a URL of https'],
+    [['a', '--token', 'x'], '"--token" is not understood'],
     [['ftp://a'], 'it must be a URL'],
     [['http://'], 'it must be a URL'],
     [['http://u:p@a'], 'it must be a URL'],
@@ -112,10 +124,22 @@ describe('options of the grader', () => {
     [['a', 'b'], 'grade takes one URL'],
     [['a', '--timeout-ms', '5'], 'from 100 to 600000'],
     [['a', '--yes=no'], '"--yes=no" is not understood'],
-    [['a', '--requests', '5'], '"--requests" is not understood: there are --json, --yes, --timeout-ms'],
+    [
+      ['a', '--requests', '5'],
+      '"--requests" is not understood: there are --json, --yes, --insecure, --timeout-ms',
+    ],
   ])('%j is refused', (args, line) => {
     expect(refusal('grade', ...args)).toContain(line);
   });
+});
+
+test('the token of the grader comes from the environment alone, and is not in what refuses it', () => {
+  const tokenOf = (text: string) => parseCommand(['grade', 'a'], { GRADE_TOKEN: text });
+  expect(tokenOf('s3cret')).toMatchObject({ options: { token: 's3cret' } });
+  expect(tokenOf('')).toMatchObject({ options: { token: undefined } });
+  expect(() => tokenOf('two words')).toThrow(
+    /^GRADE_TOKEN is not allowed: it must be 1 to 512 printable characters without spaces$/,
+  );
 });
 
 test('help tells of every option', () => {
@@ -132,6 +156,7 @@ test('help tells of every option', () => {
     'json',
     'timeout-ms',
     'yes',
+    'insecure',
   ])
     expect(LAB_HELP).toContain(`--${option}`);
 });

@@ -1,6 +1,7 @@
 import { printable } from '../../config.ts';
-import { POINTS, type Mark, type Outcome, type Point } from './points.ts';
-import { Scene } from './scene.ts';
+import type { Mark, Outcome } from './outcome.ts';
+import { POINTS, type Point } from './points.ts';
+import { Scene, type Access } from './scene.ts';
 
 /** All points together; what is not tried by then is not tried at all. */
 const GRADE_TIMEOUT_MS = 1_200_000;
@@ -14,6 +15,8 @@ export interface GradedPoint {
   readonly mark: Mark;
   /** Safe to print: one line without escape codes. */
   readonly came: string;
+  /** Where it was not tried since it is an extension that is not there. */
+  readonly isNotAsked?: true;
 }
 
 export interface Verdict {
@@ -21,15 +24,13 @@ export interface Verdict {
   readonly points: readonly GradedPoint[];
   readonly passed: number;
   readonly failed: number;
+  /** Neither passed nor failed. What is not there and not asked for is in none of these numbers. */
   readonly notTried: number;
   /** What of the servers is not as it was found; undefined: they are the same. */
   readonly left: string | undefined;
 }
 
-export interface Grading {
-  readonly url: string;
-  /** Of each call. */
-  readonly timeoutMs: number;
+export interface Grading extends Access {
   readonly now: () => number;
   /** Is told of each point as it is decided. */
   readonly onPoint?: (point: GradedPoint) => void;
@@ -39,12 +40,15 @@ export interface Grading {
 
 /**
  * Checks an implementation of the assignment point by point. It adds and removes servers, and puts them back after each
- * point, so that none depends on the one before.
+ * point, so that each finds the same servers. A fault that several points run into fails the first, and the others are not
+ * tried.
  *
  * @throws Unreachable where nothing answers at the URL
  */
-export async function grade({ url, timeoutMs, now, onPoint, signal }: Grading): Promise<Verdict> {
-  const scene = await Scene.open(url, timeoutMs);
+export async function grade(grading: Grading): Promise<Verdict> {
+  const { url, token, now, onPoint, signal } = grading;
+  const scene = await Scene.open(grading);
+  const line = (text: string): string => oneLine(withoutToken(text, token));
   const endMs = now() + GRADE_TIMEOUT_MS;
   const points: GradedPoint[] = [];
   try {
@@ -52,34 +56,46 @@ export async function grade({ url, timeoutMs, now, onPoint, signal }: Grading): 
       const over =
         signal?.aborted === true ? 'interrupted' : now() > endMs ? 'there was no time left' : undefined;
       const outcome = await outcomeOf(point, scene, over);
-      const graded = gradedPoint(point, outcome);
+      const { id, asks, why } = point;
+      const graded = { ...outcome, id, asks, why, came: line(outcome.came) };
       points.push(graded);
       onPoint?.(graded);
       if (over === undefined && scene.found !== undefined) await scene.restore();
     }
-    const left = await scene.restore();
-    const count = (mark: Mark): number => points.filter((point) => point.mark === mark).length;
+    const left = await scene.restore(true);
+    const count = (mark: Mark): number =>
+      points.filter((point) => point.mark === mark && point.isNotAsked !== true).length;
     return {
       url,
       points,
       passed: count('pass'),
       failed: count('fail'),
       notTried: count('not tried'),
-      left: left === undefined ? undefined : oneLine(left),
+      left: left === undefined ? undefined : line(left),
     };
   } finally {
     scene.close();
   }
 }
 
-function outcomeOf({ run }: Point, scene: Scene, over: string | undefined): Promise<Outcome> {
+async function outcomeOf({ id, run }: Point, scene: Scene, over: string | undefined): Promise<Outcome> {
   const why = over ?? (scene.lost ? 'the server does not answer any more' : undefined);
-  return why === undefined ? run(scene) : Promise.resolve({ mark: 'not tried', came: why });
+  if (why !== undefined) return { mark: 'not tried', came: why };
+  scene.turnTo(id);
+  const outcome = await run(scene);
+  return scene.denied ? { mark: 'not tried', came: DENIED } : outcome;
 }
 
-function gradedPoint({ id, asks, why }: Point, { mark, came }: Outcome): GradedPoint {
-  return { id, asks, why, mark, came: oneLine(came) };
+const DENIED = 'changes are answered with 401: give the token that they need in the variable GRADE_TOKEN';
+
+/** A server may send back what it was sent, and a token is not to be shown. */
+function withoutToken(text: string, token: string | undefined): string {
+  if (token === undefined) return text;
+  const inJson = JSON.stringify(token).slice(1, -1);
+  return text.replaceAll(inJson, HIDDEN).replaceAll(token, HIDDEN);
 }
+
+const HIDDEN = '***';
 
 function oneLine(text: string): string {
   const line = printable(

@@ -1,13 +1,18 @@
 import { greeterOf, mappedServerOf, membersOf, type Members } from '../contract.ts';
 import { Caller, type Call, type Exchange } from '../exchange.ts';
 import { serverNumberOf } from '../../ring/course.ts';
+import { Blame, type Fault, type Outcome } from './outcome.ts';
 
 /** Calls in a row without a reply, after which nothing more is tried. */
 const SILENT_CALLS_MAX = 3;
-/** Calls at once where many are needed. */
-const CONCURRENCY = 8;
-
-type Answered = Extract<Exchange, { readonly ok: true }>;
+/**
+ * Calls at once where many are needed: a server of one thread that lets five wait, as Python's own does, is left a moment
+ * for each; of more it would drop some, which are then sent again only after a second.
+ */
+export const CONCURRENCY = 4;
+/** Times that servers are put back before what differs is left. */
+const RESTORE_ROUNDS_MAX = 2;
+const UNAUTHORIZED = 401;
 
 /** Nothing answers at the URL, or not as an HTTP server. */
 export class Unreachable extends Error {
@@ -20,28 +25,52 @@ export interface Refused {
   readonly text: string;
 }
 
+export interface Access {
+  readonly url: string;
+  /** Of each call. */
+  readonly timeoutMs: number;
+  /** Sent with what changes servers; undefined: none. */
+  readonly token?: string | undefined;
+  /** Whether a certificate that nobody vouches for is taken. */
+  readonly insecure?: boolean;
+}
+
 /** The implementation that is graded: what it was found as, how it is called, and how it gets back to what it was. */
 export class Scene {
   readonly #caller: Caller;
-  readonly #timeoutMs: number;
+  readonly #access: Access;
   readonly #refused: Refused[] = [];
+  readonly #blame = new Blame();
+  /** Who is to be in before each point; less than was found where somebody can't be brought back. */
+  #wanted: readonly string[];
+  #current: readonly string[];
   #silent = 0;
+  /** The highest number in a name that was given to a server. */
+  #lastNumber = 0;
+  #denied = false;
+  /** Who answered for the sample of ids, since servers were changed last; undefined: nobody was asked. */
+  owners: readonly string[] | undefined;
+  /** What came of the point on whether the same id goes to the same server; undefined: it is not tried yet. */
+  sameId: Outcome | undefined;
 
   private constructor(
     caller: Caller,
-    timeoutMs: number,
+    access: Access,
     /** Who was in at first; undefined where /rep does not say. */
     readonly found: readonly string[] | undefined,
     /** The reply to /rep as it came at first. */
     readonly rep: Exchange,
   ) {
     this.#caller = caller;
-    this.#timeoutMs = timeoutMs;
+    this.#access = access;
+    this.#wanted = found ?? [];
+    this.#current = found ?? [];
   }
 
   /** @throws Unreachable where neither /rep, /home nor /heartbeat gets a reply */
-  static async open(url: string, timeoutMs: number): Promise<Scene> {
-    const caller = new Caller(url, false);
+  static async open(access: Access): Promise<Scene> {
+    const { url, timeoutMs, insecure } = access;
+    const caller = new Caller(url, false, insecure);
     const rep = await caller.call('/rep', { timeoutMs });
     if (!rep.ok) {
       const others = await Promise.all(
@@ -52,7 +81,7 @@ export class Scene {
         throw new Unreachable(rep.why);
       }
     }
-    return new Scene(caller, timeoutMs, rep.ok ? membersOf(rep.text)?.names : undefined, rep);
+    return new Scene(caller, access, rep.ok ? membersOf(rep.text)?.names : undefined, rep);
   }
 
   close(): void {
@@ -64,22 +93,50 @@ export class Scene {
     return this.#silent >= SILENT_CALLS_MAX;
   }
 
+  /** Whether a change was answered with 401 since the last point was begun. */
+  get denied(): boolean {
+    return this.#denied;
+  }
+
   get refused(): readonly Refused[] {
     return this.#refused;
   }
 
+  /** Begins a point: what fails from here on is its fault. */
+  turnTo(point: string): void {
+    this.#blame.turnTo(point);
+    this.#denied = false;
+  }
+
+  /** That the point failed, or that it was not tried where the fault is one that another has found. */
+  fail(came: string, fault: Fault = {}): Outcome {
+    return this.#blame.fail(came, fault);
+  }
+
+  /** The point that has found this broken before; undefined: none. */
+  blamed(ability: Parameters<Blame['of']>[0]): string | undefined {
+    return this.#blame.of(ability);
+  }
+
   async call(path: string, call: Omit<Call, 'timeoutMs'> = {}): Promise<Exchange> {
-    const came = await this.#caller.call(path, { ...call, timeoutMs: this.#timeoutMs });
+    const came = await this.#caller.call(path, { ...call, timeoutMs: this.#access.timeoutMs });
     this.#silent = came.ok ? 0 : this.#silent + 1;
     return came;
   }
 
-  add(body: object): Promise<Exchange> {
-    return this.call('/add', { method: 'POST', body });
+  add(body: object | string): Promise<Exchange> {
+    return this.#change('/add', { method: 'POST', body });
   }
 
-  remove(body: object): Promise<Exchange> {
-    return this.call('/rm', { method: 'DELETE', body });
+  remove(body: object | string): Promise<Exchange> {
+    return this.#change('/rm', { method: 'DELETE', body });
+  }
+
+  async #change(path: string, call: Omit<Call, 'timeoutMs'>): Promise<Exchange> {
+    this.owners = undefined;
+    const came = await this.call(path, { ...call, token: this.#access.token });
+    if (came.ok && came.status === UNAUTHORIZED) this.#denied = true;
+    return came;
   }
 
   /** Keeps a reply that had to be an error. */
@@ -89,7 +146,9 @@ export class Scene {
 
   async members(): Promise<Members | undefined> {
     const came = await this.call('/rep');
-    return came.ok && came.status === 200 ? membersOf(came.text) : undefined;
+    const members = came.ok && came.status === 200 ? membersOf(came.text) : undefined;
+    if (members !== undefined) this.#current = members.names;
+    return members;
   }
 
   /** Who is in, by name in order; undefined where /rep does not say. */
@@ -97,9 +156,9 @@ export class Scene {
     return (await this.members())?.names.toSorted();
   }
 
-  /** The server that answers `/home` for this id; an Exchange where that is no greeting. */
+  /** What the server that answers `/home` for this id calls itself; an Exchange where that is no greeting. */
   async greeter(id: number): Promise<string | Exchange> {
-    const came = await this.#caller.call(`/home?id=${id}`, { timeoutMs: this.#timeoutMs });
+    const came = await this.#caller.call(`/home?id=${id}`, { timeoutMs: this.#access.timeoutMs });
     return (came.ok && came.status === 200 ? greeterOf(came.text) : undefined) ?? came;
   }
 
@@ -123,39 +182,73 @@ export class Scene {
   }
 
   /**
-   * Names that nobody has. They end in numbers that nobody ends in either: where numbers of servers are read from names,
-   * as the assignment's hash functions invite to, these are new servers and no twins of others.
+   * Names that nobody has, nor has had: who is removed and still answers is no newcomer under its old name. They end in
+   * numbers that nobody ends in either: where numbers of servers are read from names, as the assignment's hash functions
+   * invite to, these are new servers and no twins of others.
    */
   freshNames(count: number): string[] {
-    const last = Math.max(0, ...(this.found ?? []).map((name) => serverNumberOf(name)));
-    const first = Number.isSafeInteger(last + count) ? last + 1 : 1;
+    const numbers = this.#current.map((name) => serverNumberOf(name));
+    const last = Math.max(this.#lastNumber, ...numbers);
+    const first = Number.isSafeInteger(last + count) ? last + 1 : this.#lastNumber + 1;
+    this.#lastNumber = first + count - 1;
     return Array.from({ length: count }, (_, i) => `grade-${first + i}`);
   }
 
-  /** Puts the same set of names back as at first; gives what is different after that, or undefined where nothing is. */
-  async restore(): Promise<string | undefined> {
+  /**
+   * Puts the same names back as before. What can't be put back is not tried again after each point, but at the `end`.
+   *
+   * @returns what is different from what was found at first; undefined: nothing
+   */
+  async restore(end = false): Promise<string | undefined> {
     const { found } = this;
     if (found === undefined) return 'GET /rep does not say which servers there are';
-    if (this.lost) return 'it does not answer any more';
-    const wanted = new Set(found);
-    const now = await this.names();
-    const extra = (now ?? []).filter((name) => !wanted.has(name));
-    if (extra.length > 0) await this.remove({ n: extra.length, hostnames: extra });
-    const missing = found.filter((name) => now?.includes(name) !== true);
-    if (now !== undefined && missing.length > 0) await this.add({ n: missing.length, hostnames: missing });
-    return differenceOf(found, extra.length + missing.length === 0 ? now : await this.names());
+    if (this.lost) return NO_ANSWER;
+    const wanted = end ? found : this.#wanted;
+    let now = await this.names();
+    for (let round = 0; now !== undefined && round < RESTORE_ROUNDS_MAX; round++) {
+      const [extra, missing] = [without(now, wanted), without(wanted, now)];
+      if (extra.length + missing.length === 0) break;
+      await this.#eachOrAll(extra, (body) => this.remove(body));
+      await this.#eachOrAll(missing, (body) => this.add(body));
+      now = await this.names();
+    }
+    if (now === undefined) {
+      const { ok } = await this.call('/rep');
+      return ok ? 'GET /rep does not say any more which servers there are' : NO_ANSWER;
+    }
+    this.#wanted = now;
+    return differenceOf(found, now);
+  }
+
+  /** All in one call, or where that fails one by one. */
+  async #eachOrAll(names: readonly string[], change: (body: object) => Promise<Exchange>): Promise<void> {
+    if (names.length === 0) return;
+    const came = await change({ n: names.length, hostnames: names });
+    if ((came.ok && came.status < 400) || names.length === 1) return;
+    for (const name of names) {
+      if (this.lost) return;
+      await change({ n: 1, hostnames: [name] });
+    }
   }
 }
 
-function differenceOf(wanted: readonly string[], now: readonly string[] | undefined): string | undefined {
-  if (now === undefined) return 'GET /rep does not say any more which servers there are';
-  const extra = now.filter((name) => !wanted.includes(name));
-  const missing = wanted.filter((name) => !now.includes(name));
+const NO_ANSWER = 'it does not answer any more';
+
+/** Each name of `names` as often as it has no counterpart in `others`. */
+function without(names: readonly string[], others: readonly string[]): string[] {
+  const rest = [...others];
+  return names.filter((name) => {
+    const at = rest.indexOf(name);
+    if (at >= 0) rest.splice(at, 1);
+    return at < 0;
+  });
+}
+
+function differenceOf(wanted: readonly string[], now: readonly string[]): string | undefined {
+  const [extra, missing] = [without(now, wanted), without(wanted, now)];
   if (extra.length + missing.length === 0) return undefined;
   return [
     ...(extra.length > 0 ? [`there are still ${extra.join(', ')}`] : []),
     ...(missing.length > 0 ? [`${missing.join(', ')} did not come back`] : []),
   ].join(', and ');
 }
-
-export type { Answered };

@@ -1,4 +1,5 @@
 import type { GradedPoint, Verdict } from './grade.ts';
+import type { Mark } from './outcome.ts';
 import { wrapped } from '../../terminal.ts';
 
 export interface Look {
@@ -13,29 +14,42 @@ const INDENT = '    ';
 const TEXT_COLUMNS_MIN = 20;
 
 /** A point to read: its mark, what is asked, what came, and where it failed why it matters. */
-export function pointLines({ id, asks, why, mark, came }: GradedPoint, { colour, columns }: Look): string {
+export function pointLines(
+  { id, asks, why, mark, came, isNotAsked }: GradedPoint,
+  { colour, columns }: Look,
+): string {
   const [sign, code] = MARKS[mark];
   const painted = (text: string): string => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   const room = Math.max(TEXT_COLUMNS_MIN, columns - INDENT.length - 1);
   const texts = [asks, `came: ${came}`, ...(mark === 'fail' ? [`why it matters: ${why}`] : [])];
   const lines = texts.flatMap((text) => wrapped(text, room)).map((line) => `${INDENT}${line}\n`);
-  return `${painted(`${sign} ${LABELS[mark]}`)}  ${id}\n${lines.join('')}`;
+  return `${painted(`${sign} ${isNotAsked === true ? 'not there' : LABELS[mark]}`)}  ${id}\n${lines.join('')}`;
 }
 
-/** The last lines: the score, and whether the servers are as they were. */
+/** The last lines: the score, what was left out, and whether the servers are as they were. */
 export function scoreLines({ points, passed, failed, notTried, left }: Verdict): string {
-  const tried = passed + failed;
-  const rest = notTried === 0 ? '' : `, ${notTried} not tried`;
-  const score = `score: ${passed} of ${tried} points passed${rest}${tried === 0 ? '' : ` (${Math.floor((100 * passed) / tried)} %)`}\n`;
-  const failing = points.filter(({ mark }) => mark === 'fail').map(({ id }) => id);
-  const failures = failing.length === 0 ? '' : `failed: ${failing.join(', ')}\n`;
-  const state =
+  const parts = [
+    `${passed} of ${passed + failed + notTried} points passed`,
+    ...(failed === 0 ? [] : [`${failed} failed`]),
+    ...(notTried === 0 ? [] : [`${notTried} not tried`]),
+  ];
+  const listed = (mark: Mark): string =>
+    points
+      .filter((point) => point.mark === mark && point.isNotAsked !== true)
+      .map(({ id }) => id)
+      .join(', ');
+  const lines = [
+    `score: ${parts.join(', ')}`,
+    ...(failed === 0 ? [] : [`failed: ${listed('fail')}`]),
+    ...(notTried === 0 ? [] : [`not tried, neither passed nor failed: ${listed('not tried')}`]),
+    ...(points.some(({ id, mark }) => id === 'add-moves' && mark === 'not tried')
+      ? ['whether keys are placed by consistent hashing was NOT examined']
+      : []),
     left === undefined
-      ? 'the servers are the same as before\n'
-      : `the servers are NOT as they were found: ${left}\n`;
-  const isLeftOut = points.some(({ id, mark }) => id === 'add-moves' && mark === 'not tried');
-  const doubt = isLeftOut ? 'whether keys are placed by consistent hashing was NOT examined\n' : '';
-  return score + failures + doubt + state;
+      ? 'the servers are the same as before'
+      : `the servers are NOT as they were found: ${left}`,
+  ];
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 export function verdictJson({ url, points, passed, failed, notTried, left }: Verdict): string {
@@ -47,7 +61,10 @@ function plain({ id, asks, came, mark, why }: GradedPoint) {
   return { id, asks, came, mark, why };
 }
 
-/** 0 where all that was tried passed, 1 otherwise: also where nothing could be tried. */
-export function exitCodeOf({ failed, passed }: Pick<Verdict, 'failed' | 'passed'>): 0 | 1 {
-  return failed === 0 && passed > 0 ? 0 : 1;
+/** 0 where every point passed; 1 where one failed; 3 where none did, but not all could be tried. 2 is for what can't begin. */
+export function exitCodeOf({ failed, passed, notTried }: Tally): 0 | 1 | 3 {
+  if (failed > 0) return 1;
+  return notTried > 0 || passed === 0 ? 3 : 0;
 }
+
+type Tally = Pick<Verdict, 'failed' | 'passed' | 'notTried'>;

@@ -11,8 +11,11 @@ export interface Reply {
 export interface Asked {
   readonly method: string;
   readonly path: string;
+  readonly authorization: string | undefined;
   readonly id: string | null;
   readonly body: { readonly n?: unknown; readonly hostnames?: unknown } | undefined;
+  /** Whether there was a body that is no JSON. */
+  readonly isBroken: boolean;
   /** Takes the connection away from the fake, to do with it what no server should. */
   readonly raw: ServerResponse;
 }
@@ -23,6 +26,8 @@ export interface FakeOptions {
   /** The assignment's own shape: /rep is wrapped, ids are drawn by the balancer, and there is no /map_request. */
   readonly original?: boolean;
   readonly names?: readonly string[];
+  /** What a server of this name calls itself in its greeting; undefined: the same. */
+  readonly greets?: (name: string) => string;
   /** Is asked first, and answers what the fake is to do wrong. */
   readonly twist?: Twist;
 }
@@ -88,7 +93,8 @@ export class Fake implements AsyncDisposable {
   }
 
   hello(name: string): Reply {
-    return { status: 200, body: { message: `Hello from Server: ${name}`, status: 'successful' } };
+    const called = this.#options.greets?.(name) ?? name;
+    return { status: 200, body: { message: `Hello from Server: ${called}`, status: 'successful' } };
   }
 
   add(names: readonly string[], n: number): Reply {
@@ -110,6 +116,7 @@ export class Fake implements AsyncDisposable {
   answer(asked: Asked): Reply {
     const original = this.#options.original === true;
     const { method, path, id, body } = asked;
+    if (asked.isBroken) return fail('the body is no JSON');
     switch (`${method} ${path}`) {
       case 'GET /rep':
         return this.list();
@@ -147,17 +154,28 @@ export class Fake implements AsyncDisposable {
     let text = '';
     for await (const chunk of request) text += String(chunk);
     const url = new URL(request.url ?? '/', 'http://fake');
-    const body = text === '' ? undefined : (JSON.parse(text) as Asked['body']);
+    const body = bodyOf(text);
     const asked: Asked = {
       method: request.method ?? '',
       path: url.pathname,
+      authorization: request.headers.authorization,
       id: url.searchParams.get('id'),
-      body,
+      body: body ?? undefined,
       raw,
+      isBroken: body === null,
     };
     const reply = this.#options.twist?.(this, asked) ?? this.answer(asked);
     if (reply === 'done') return;
     raw.statusCode = reply.status;
     raw.end(typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body));
+  }
+}
+
+/** Undefined where there is none, null where it is no JSON. */
+function bodyOf(text: string): Asked['body'] | null {
+  try {
+    return text === '' ? undefined : (JSON.parse(text) as Asked['body']);
+  } catch {
+    return null;
   }
 }

@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'bun:test';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { grade, type Verdict } from '../../../src/lab/grade/grade.ts';
 import { POINTS } from '../../../src/lab/grade/points.ts';
-import { Unreachable } from '../../../src/lab/grade/scene.ts';
+import { Scene, Unreachable } from '../../../src/lab/grade/scene.ts';
 import { exitCodeOf, pointLines, scoreLines, verdictJson } from '../../../src/lab/grade/verdict.ts';
 import { hash32 } from '../../../src/ring/hash.ts';
 import { freePort, spawnRingmaster } from '../../spawned.ts';
@@ -12,8 +16,8 @@ const CALL_TIMEOUT_MS = 10_000;
 /** Where the server is known not to answer. */
 const HANGING_TIMEOUT_MS = 150;
 
-const gradeUrl = (url: string, timeoutMs = CALL_TIMEOUT_MS): Promise<Verdict> =>
-  grade({ url, timeoutMs, now: () => performance.now() });
+const gradeUrl = (url: string, timeoutMs = CALL_TIMEOUT_MS, token?: string): Promise<Verdict> =>
+  grade({ url, timeoutMs, token, now: () => performance.now() });
 
 async function gradeFake(
   options: FakeOptions,
@@ -26,6 +30,9 @@ async function gradeFake(
 function marked({ points }: Verdict, mark: string): string[] {
   return points.filter((point) => point.mark === mark).map(({ id }) => id);
 }
+
+const cameOf = ({ points }: Verdict, id: string): string | undefined =>
+  points.find((point) => point.id === id)?.came;
 
 const is = ({ method, path }: Asked, call: string): boolean => `${method} ${path}` === call;
 const namesOf = ({ body }: Asked): string[] => (body?.hostnames as string[] | undefined) ?? [];
@@ -66,7 +73,8 @@ describe('an implementation that keeps the contract', () => {
       'keys-return',
     ]);
     expect(marked(verdict, 'fail')).toEqual([]);
-    expect(exitCodeOf(verdict)).toBe(0);
+    // Nobody asks for /map_request, so that it does not count.
+    expect([verdict.notTried, exitCodeOf(verdict)]).toEqual([4, 3]);
     expect(fake.names.toSorted()).toEqual(['Server 1', 'Server 2', 'Server 3']);
   });
 
@@ -77,12 +85,134 @@ describe('an implementation that keeps the contract', () => {
   });
 });
 
+/** Ways to greet that are not the name in /rep: the assignment asks for an id, and does not say which. */
+const GREETS: readonly (readonly [string, (name: string) => string])[] = [
+  ['its number', (name) => /[0-9]+$/.exec(name)?.[0] ?? name],
+  ['the same in small letters', (name) => name.toLowerCase().replace(' ', '-')],
+  ['the id of its container', (name) => hash32(name).toString(16)],
+];
+
+describe('servers that call themselves otherwise than /rep does', () => {
+  test.each(GREETS)('by %s pass every point that can be seen', async (_, greets) => {
+    // Its /map_request says names as /rep does.
+    const { verdict } = await gradeFake({ greets });
+    expect(marked(verdict, 'pass')).toEqual(POINTS.map(({ id }) => id));
+    expect(exitCodeOf(verdict)).toBe(0);
+  });
+
+  test.each(GREETS)('by %s are found out where one answers after its removal', async (_, greets) => {
+    const gone = new Set<string>();
+    const { verdict } = await gradeFake({ greets, twist: haunted(gone) });
+    expect(marked(verdict, 'fail')).toEqual(['rm-ends']);
+  });
+
+  test.each(GREETS)('by %s are found out where keys are placed by a modulo', async (_, greets) => {
+    const { verdict } = await gradeFake({
+      greets,
+      twist: (fake, asked) => {
+        const owner = fake.names[hash32(asked.id ?? '') % fake.names.length] ?? '';
+        if (is(asked, 'GET /home')) return fake.hello(owner);
+        return is(asked, 'GET /map_request') ? { status: 200, body: { mapped_server: owner } } : undefined;
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual(['add-moves']);
+  });
+
+  test('are as many as /rep lists, and one more is found', async () => {
+    for (const [, greets] of GREETS) {
+      const { verdict } = await gradeFake({
+        greets,
+        twist: (fake, asked) =>
+          is(asked, 'GET /home') && hash32(`z${asked.id}`) % 5 === 0 ? fake.hello('zombie-77') : undefined,
+      });
+      expect(marked(verdict, 'fail')).toEqual(['home-listed']);
+    }
+  });
+});
+
+describe('where a change needs a token', () => {
+  const TOKEN = 'a-"secret"-of-the-balancer';
+  const guarded: FakeOptions['twist'] = (_, { method, authorization }) =>
+    method === 'GET' || authorization === `Bearer ${TOKEN}`
+      ? undefined
+      : { status: 401, body: { message: `<Error> not ${authorization}`, status: 'failure' } };
+
+  test('it is sent with changes and with nothing else', async () => {
+    const sent = new Set<string>();
+    await using fake = await Fake.open({
+      twist: (self, asked) => {
+        if (asked.authorization !== undefined) sent.add(`${asked.method} ${asked.path}`);
+        return guarded(self, asked);
+      },
+    });
+    const verdict = await gradeUrl(fake.url, CALL_TIMEOUT_MS, TOKEN);
+    expect(marked(verdict, 'pass')).toEqual(POINTS.map(({ id }) => id));
+    expect([...sent].toSorted()).toEqual(['DELETE /rm', 'POST /add']);
+  });
+
+  test('nothing fails without it, and what needs it is not tried', async () => {
+    const { verdict } = await gradeFake({ twist: guarded });
+    expect(marked(verdict, 'fail')).toEqual([]);
+    expect(cameOf(verdict, 'add-names')).toContain('GRADE_TOKEN');
+    expect(marked(verdict, 'pass')).not.toContain('add-bad-n');
+    expect(exitCodeOf(verdict)).toBe(3);
+  });
+
+  test('it is not shown, even where the server sends it back', async () => {
+    await using fake = await Fake.open({
+      twist: (_, { path, method, authorization }) =>
+        method === 'POST' ? { status: 500, body: { path, echo: authorization } } : undefined,
+    });
+    const verdict = await gradeUrl(fake.url, CALL_TIMEOUT_MS, TOKEN);
+    expect(cameOf(verdict, 'add-names')).toContain('Bearer ***');
+    const shown = JSON.stringify(verdict) + verdictJson(verdict);
+    for (const part of ['secret', 'a-\\"']) expect(shown).not.toContain(part);
+  });
+});
+
+const openssl = Bun.which('openssl');
+test.skipIf(openssl === null)(
+  'of https a certificate that nobody vouches for is taken only with --insecure',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ringmaster-grade-'));
+    const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+    const args = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout ${keyFile} -out ${certFile}`;
+    expect(Bun.spawnSync([openssl ?? '', ...args.split(' ')]).exitCode).toBe(0);
+    const tls = createServer({ key: readFileSync(keyFile), cert: readFileSync(certFile) }, (_, reply) =>
+      reply.end('{"N":0,"replicas":[]}'),
+    );
+    rmSync(folder, { recursive: true });
+    await new Promise<void>((resolve) => {
+      tls.listen(0, '127.0.0.1', resolve);
+    });
+    const address = tls.address();
+    const url = `https://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+    const access = { url, timeoutMs: CALL_TIMEOUT_MS };
+    try {
+      await expect(Scene.open(access)).rejects.toBeInstanceOf(Unreachable);
+      const scene = await Scene.open({ ...access, insecure: true });
+      expect(scene.found).toEqual([]);
+      scene.close();
+    } finally {
+      tls.closeAllConnections();
+      tls.close();
+    }
+  },
+);
+
 describe('an implementation that breaks one point fails that point and no other', () => {
   const breaks: readonly (readonly [string, NonNullable<FakeOptions['twist']>])[] = [
     [
       'rep',
       (fake, asked) =>
         is(asked, 'GET /rep') ? { status: 200, body: { N: 99, replicas: fake.names } } : undefined,
+    ],
+    [
+      'home',
+      (_, asked) =>
+        is(asked, 'GET /home')
+          ? { status: 200, body: { message: 'Hello', status: 'successful' } }
+          : undefined,
     ],
     ['heartbeat', (_, asked) => (is(asked, 'GET /heartbeat') ? INTERNAL : undefined)],
     [
@@ -131,6 +261,40 @@ describe('an implementation that breaks one point fails that point and no other'
           ? fake.add([...new Set(namesOf(asked))], 1)
           : undefined,
     ],
+    [
+      // The name is made of the number of servers.
+      'made-up-names',
+      (fake, asked) =>
+        is(asked, 'POST /add') && namesOf(asked).length === 0 && countOf(asked) > 0
+          ? fake.add(
+              Array.from({ length: countOf(asked) }, (_, i) => `S${fake.names.length + 1 + i}`),
+              countOf(asked),
+            )
+          : undefined,
+    ],
+    [
+      'add-names',
+      (fake, asked) => {
+        const reply = fake.answer(asked);
+        return asked.path === '/add' && reply.status === 200 ? { ...reply, status: 201 } : reply;
+      },
+    ],
+    [
+      'rm-names',
+      (fake, asked) => {
+        const reply = fake.answer(asked);
+        return asked.path === '/rm' && reply.status === 200
+          ? { ...reply, body: { message: { N: 0, replicas: [] }, status: 'successful' } }
+          : reply;
+      },
+    ],
+    [
+      // One helper makes all errors: it is one mistake.
+      'unknown-path',
+      (fake, asked) => ({ ...fake.answer(asked), status: 200 }),
+    ],
+    ['rm-ends', haunted(new Set())],
+    ['bad-json', (_, asked) => (asked.isBroken ? INTERNAL : undefined)],
     [
       'rm-no-names',
       (fake, asked) =>
@@ -190,7 +354,7 @@ describe('an implementation that breaks one point fails that point and no other'
     expect(marked(verdict, 'pass')).toContain('add-names');
   });
 
-  test('keys placed by a modulo fail the points of consistency', async () => {
+  test('keys placed by a modulo fail add-moves, and not rm-moves for the same reason', async () => {
     const owner = (fake: Fake, id: string): string => fake.names[hash32(id) % fake.names.length] ?? '';
     const { verdict } = await gradeFake({
       twist: (fake, asked) => {
@@ -200,7 +364,8 @@ describe('an implementation that breaks one point fails that point and no other'
           : undefined;
       },
     });
-    expect(marked(verdict, 'fail')).toEqual(['add-moves', 'rm-moves']);
+    expect(marked(verdict, 'fail')).toEqual(['add-moves']);
+    expect(cameOf(verdict, 'rm-moves')).toBe("depends on 'add-moves', which failed");
   });
 
   test('a map that remembers who was in before fails keys-return', async () => {
@@ -239,6 +404,84 @@ describe('an implementation that breaks one point fails that point and no other'
       },
     });
     expect(marked(verdict, 'fail')).toEqual(['add-under-load']);
+  });
+
+  test('an /rm that only says that it removes fails rm-names, and what is left is told', async () => {
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) => {
+        if (!is(asked, 'DELETE /rm')) return undefined;
+        const before = [...fake.names];
+        const reply = fake.answer(asked);
+        fake.names = before;
+        return reply;
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual(['rm-names']);
+    for (const id of ['rm-no-names', 'rm-moves', 'keys-return'])
+      expect(cameOf(verdict, id)).toBe("depends on 'rm-names', which failed");
+    expect(verdict.left).toStartWith('there are still ');
+    expect(exitCodeOf(verdict)).toBe(1);
+  });
+
+  test('an /rm that takes another server fails rm-names and no other point', async () => {
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) => {
+        const names = namesOf(asked);
+        const other = fake.names.find((name) => !names.includes(name));
+        if (!is(asked, 'DELETE /rm') || names.length !== 1 || other === undefined) return undefined;
+        return fake.names.includes(names[0] ?? '') && countOf(asked) === 1
+          ? fake.remove([other], 1)
+          : undefined;
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual(['rm-names']);
+  });
+
+  test('an /add that does nothing fails add-names, and what needs servers of its own is not tried', async () => {
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) => {
+        if (!is(asked, 'POST /add')) return undefined;
+        const before = [...fake.names];
+        const reply = fake.answer(asked);
+        fake.names = before;
+        return reply;
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual(['add-names']);
+    for (const id of ['add-no-names', 'rm-names', 'add-moves', 'rm-ends'])
+      expect(cameOf(verdict, id)).toBe("depends on 'add-names', which failed");
+  });
+
+  test('a server that ends at a body that is no JSON fails bad-json, and nothing else is lost', async () => {
+    await using fake = await Fake.open({
+      twist: (self, asked) => {
+        if (!asked.isBroken) return undefined;
+        asked.raw.destroy();
+        void self[Symbol.asyncDispose]();
+        return 'done';
+      },
+    });
+    const verdict = await gradeUrl(fake.url, 1000);
+    expect(marked(verdict, 'fail')).toEqual(['bad-json']);
+    expect(cameOf(verdict, 'bad-json')).toContain('after it nothing answers');
+    expect(verdict.left).toBe('it does not answer any more');
+  });
+
+  test('names that are taken may be replaced by names that are made up', async () => {
+    let made = 0;
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) => {
+        if (!is(asked, 'POST /add') || namesOf(asked).length > countOf(asked)) return undefined;
+        const taken = new Set(fake.names);
+        const names = namesOf(asked).map((name) => {
+          const own = taken.has(name) ? `made-up-${++made}` : name;
+          taken.add(own);
+          return own;
+        });
+        return names.length > 0 ? fake.add(names, countOf(asked)) : undefined;
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual([]);
   });
 
   test('one that loses a server says so at the end', async () => {
@@ -282,7 +525,7 @@ describe('a server that does not behave', () => {
   ];
 
   test.each(hostile)(
-    'that %s at /home fails the points of /home, and ends in time',
+    'that %s at /home fails that once, and ends in time',
     async (_, act) => {
       const { verdict } = await gradeFake(
         {
@@ -294,7 +537,9 @@ describe('a server that does not behave', () => {
         },
         HANGING_TIMEOUT_MS,
       );
-      expect(marked(verdict, 'fail')).toEqual(expect.arrayContaining(['home', 'spread', 'add-under-load']));
+      expect(marked(verdict, 'fail')).toEqual(['home']);
+      for (const id of ['same-id', 'spread', 'add-under-load', 'rm-ends'])
+        expect(cameOf(verdict, id)).toBe("depends on 'home', which failed");
       expect(marked(verdict, 'pass')).toEqual(
         expect.arrayContaining(['rep', 'add-names', 'rm-names', 'errors']),
       );
@@ -380,7 +625,7 @@ describe('the verdict', () => {
       ].join(''),
     );
     expect(scoreLines(verdict)).toBe(
-      'score: 1 of 2 points passed, 1 not tried (50 %)\nfailed: home\nthe servers are the same as before\n',
+      'score: 1 of 3 points passed, 1 failed, 1 not tried\nfailed: home\nnot tried, neither passed nor failed: heartbeat\nthe servers are the same as before\n',
     );
   });
 
@@ -394,12 +639,31 @@ describe('the verdict', () => {
     });
   });
 
-  test('ends with 0 only where something passed and nothing failed', () => {
-    expect(exitCodeOf({ passed: 3, failed: 0 })).toBe(0);
-    expect(exitCodeOf({ passed: 3, failed: 1 })).toBe(1);
-    expect(exitCodeOf({ passed: 0, failed: 0 })).toBe(1);
+  test('ends with 0 only where all passed, and with 3 where some could not be tried', () => {
+    expect(exitCodeOf({ passed: 3, failed: 0, notTried: 0 })).toBe(0);
+    expect(exitCodeOf({ passed: 3, failed: 1, notTried: 1 })).toBe(1);
+    expect(exitCodeOf({ passed: 3, failed: 0, notTried: 1 })).toBe(3);
+    expect(exitCodeOf({ passed: 0, failed: 0, notTried: 0 })).toBe(3);
   });
 });
+
+/** Those that were removed go on answering for their keys. */
+function haunted(gone: Set<string>): NonNullable<FakeOptions['twist']> {
+  return (fake, asked) => {
+    const before = [...fake.names];
+    if (is(asked, 'DELETE /rm')) {
+      const reply = fake.answer(asked);
+      for (const name of before) if (!fake.names.includes(name)) gone.add(name);
+      return reply;
+    }
+    if (!is(asked, 'GET /home') && !is(asked, 'GET /map_request')) return undefined;
+    for (const name of before) gone.delete(name);
+    fake.names.push(...gone);
+    const reply = fake.answer(asked);
+    fake.names = before;
+    return reply;
+  };
+}
 
 /** Answers everything with the first of the servers, so that ids do not spread. */
 function first(fake: Fake, asked: Asked): Reply | undefined {
