@@ -78,8 +78,8 @@ bun run lab grade URL [options]: checks any implementation of the assignment aga
   --insecure         of https, take a certificate that nobody vouches for
 
 Where changes need a bearer token it is taken from the variable GRADE_TOKEN, and sent with /add and /rm.
-It ends with 0 where every point passed, 1 where one failed, 3 where none failed but not all could be tried, and 2
-where the server can't be reached or the call is wrong.
+It ends with 0 where no point failed, also where one can't be seen from outside; 1 where one failed; 3 where a token was
+missing, or time; and 2 where the server can't be reached or the call is wrong.
 `;
 
 type Environment = Readonly<Record<string, string | undefined>>;

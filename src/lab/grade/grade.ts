@@ -1,5 +1,5 @@
 import { printable } from '../../config.ts';
-import type { Mark, Outcome } from './outcome.ts';
+import { barred, type Mark, type Outcome } from './outcome.ts';
 import { POINTS, type Point } from './points.ts';
 import { Scene, type Access } from './scene.ts';
 
@@ -17,6 +17,8 @@ export interface GradedPoint {
   readonly came: string;
   /** Where it was not tried since it is an extension that is not there. */
   readonly isNotAsked?: true;
+  /** Where it was not tried since we were kept from it. */
+  readonly isBarred?: true;
 }
 
 export interface Verdict {
@@ -80,10 +82,10 @@ export async function grade(grading: Grading): Promise<Verdict> {
 
 async function outcomeOf({ id, run }: Point, scene: Scene, over: string | undefined): Promise<Outcome> {
   const why = over ?? (scene.lost ? 'the server does not answer any more' : undefined);
-  if (why !== undefined) return { mark: 'not tried', came: why };
+  if (why !== undefined) return barred(why);
   scene.turnTo(id);
   const outcome = await run(scene);
-  return scene.denied ? { mark: 'not tried', came: DENIED } : outcome;
+  return scene.denied ? barred(DENIED) : outcome;
 }
 
 const DENIED = 'changes are answered with 401: give the token that they need in the variable GRADE_TOKEN';

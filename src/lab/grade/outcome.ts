@@ -8,6 +8,8 @@ export interface Outcome {
   readonly came: string;
   /** It was not tried since it is an extension, not asked of everyone, that is not there: it counts for nothing. */
   readonly isNotAsked?: true;
+  /** It was not tried since we were kept from it: by a token, the time, or who has interrupted. */
+  readonly isBarred?: true;
 }
 
 /** What several points need: the first that finds it broken fails, and the others are not tried. */
@@ -35,6 +37,7 @@ export interface Fault {
 
 export const pass = (came: string): Outcome => ({ mark: 'pass', came });
 export const notTried = (came: string): Outcome => ({ mark: 'not tried', came });
+export const barred = (came: string): Outcome => ({ mark: 'not tried', came, isBarred: true });
 export const notThere = (came: string): Outcome => ({ mark: 'not tried', came, isNotAsked: true });
 
 /** Sees to it that one fault is one failed point, however many points run into it. */

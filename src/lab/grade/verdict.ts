@@ -61,10 +61,15 @@ function plain({ id, asks, came, mark, why }: GradedPoint) {
   return { id, asks, came, mark, why };
 }
 
-/** 0 where every point passed; 1 where one failed; 3 where none did, but not all could be tried. 2 is for what can't begin. */
-export function exitCodeOf({ failed, passed, notTried }: Tally): 0 | 1 | 3 {
+/**
+ * 1 where a point failed; 3 where none did, but we were kept from some; else 0: what can't be seen from outside is no fault
+ * of who is graded. 2 is for what can't begin.
+ */
+export function exitCodeOf({
+  failed,
+  passed,
+  points,
+}: Pick<Verdict, 'failed' | 'passed' | 'points'>): 0 | 1 | 3 {
   if (failed > 0) return 1;
-  return notTried > 0 || passed === 0 ? 3 : 0;
+  return passed === 0 || points.some(({ isBarred }) => isBarred === true) ? 3 : 0;
 }
-
-type Tally = Pick<Verdict, 'failed' | 'passed' | 'notTried'>;
