@@ -18,6 +18,11 @@ interface Belonging {
 /** The Ringmasters that the lab has started and not yet ended, by their clusters, with all that they have started. */
 export class Belongings {
   readonly #all = new Map<string, Belonging>();
+  readonly #forceTimeoutMs: number;
+
+  constructor(forceTimeoutMs = FORCE_TIMEOUT_MS) {
+    this.#forceTimeoutMs = forceTimeoutMs;
+  }
 
   /** @param engine undefined where it can't have anything at one */
   add(cluster: string, child: ChildProcess, engine: Pick<Clusters, 'remove'> | undefined): void {
@@ -52,7 +57,7 @@ export class Belongings {
   /**
    * Ends all at once, by force.
    *
-   * @throws LabError as above, FORCE_TIMEOUT_MS later at most
+   * @throws LabError as above, within the limit of that
    */
   async endByForce(): Promise<void> {
     await Promise.all(
@@ -69,7 +74,7 @@ export class Belongings {
   }
 
   #force(cluster: string, one: Belonging): Promise<void> {
-    one.removal ??= inTime(forced(cluster, one)).catch((error: Error) => {
+    one.removal ??= inTime(forced(cluster, one), this.#forceTimeoutMs).catch((error: Error) => {
       if (one.engine === undefined) throw new LabError(`Ringmaster did not end: ${error.message}`);
       throw new LabError(
         `what was started could not be removed by force: ${error.message}\n${leftText([cluster])}`,
@@ -102,11 +107,11 @@ async function forced(cluster: string, { child, engine }: Belonging): Promise<vo
   await engine?.remove(cluster);
 }
 
-async function inTime(work: Promise<void>): Promise<void> {
+async function inTime(work: Promise<void>, timeoutMs: number): Promise<void> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => late.reject(new Error(`it took longer than ${FORCE_TIMEOUT_MS / 1000} s`)),
-    FORCE_TIMEOUT_MS,
+    () => late.reject(new Error(`it took longer than ${timeoutMs / 1000} s`)),
+    timeoutMs,
   );
   try {
     await Promise.race([work, late.promise]);
