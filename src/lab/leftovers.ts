@@ -16,7 +16,7 @@ export interface Cleared {
   readonly clusters: readonly string[];
   /** Clusters of labs of which it can't be told from here whether they run. */
   readonly unknown: readonly string[];
-  /** What could not be removed, and why. */
+  /** What could not be done, why, and the command that does it. */
   readonly failed: readonly string[];
 }
 
@@ -46,7 +46,7 @@ export async function clearLeftovers(engine: Clusters, { signal, now }: ClearOpt
   const untilMs = now() + CLEAR_TIMEOUT_MS;
   const removed = { containers: 0, networks: 0, clusters: [] as string[], failed: [] as string[] };
   const names = await engine.names().catch((error: Error) => {
-    removed.failed.push(`the list of them: ${error.message}`);
+    removed.failed.push(`what labs that were killed may have left could not be looked for: ${error.message}`);
     return [];
   });
   const { dead, unknown } = sortClusters(names, ownView());
@@ -55,14 +55,18 @@ export async function clearLeftovers(engine: Clusters, { signal, now }: ClearOpt
     try {
       if (now() > untilMs) throw new Error(`it took longer than ${CLEAR_TIMEOUT_MS / 1000} s`);
       // Its Ringmaster ends with it, but may not have ended yet; and two labs may be here at the same time.
-      await holdCluster(cluster);
+      await holdCluster(cluster).catch(() => {
+        throw new Error('its Ringmaster still runs, or another lab removes it');
+      });
       const { containers, networks } = await engine.remove(cluster);
       removed.containers += containers;
       removed.networks += networks;
       // None where another lab was first.
       if (containers + networks > 0) removed.clusters.push(cluster);
     } catch (error) {
-      removed.failed.push(`${cluster}: ${(error as Error).message}`);
+      removed.failed.push(
+        `what a lab that was killed has left is still there: ${(error as Error).message}\n  ${removalOf(cluster)}`,
+      );
     }
   }
   return { ...removed, unknown };
@@ -74,9 +78,9 @@ export function clearedText({ containers, networks, clusters, unknown, failed }:
   const whose = clusters.length === 1 ? 'a lab that was killed' : 'labs that were killed';
   if (clusters.length > 0)
     lines.push(
-      `removed what ${whose} had left: ${counted(containers, 'container')} and ${counted(networks, 'network')} of ${clusters.join(', ')}`,
+      `removed what ${whose} had left: ${[...counted(containers, 'container'), ...counted(networks, 'network')].join(' and ')} of ${clusters.join(', ')}`,
     );
-  for (const one of failed) lines.push(`what a lab that was killed has left is still there: ${one}`);
+  lines.push(...failed);
   if (unknown.length > 0) {
     lines.push(
       'left alone, since from here it can not be told whether these labs run. What removes it where they do not:',
@@ -87,6 +91,6 @@ export function clearedText({ containers, networks, clusters, unknown, failed }:
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function counted(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
+function counted(n: number, what: string): string[] {
+  return n === 0 ? [] : [`${n} ${what}${n === 1 ? '' : 's'}`];
 }

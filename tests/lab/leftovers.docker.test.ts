@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 import { clusterOf, ownIdentity } from '../../src/lab/identity.ts';
 import { silentLog } from '../../src/log.ts';
+import type { Holding } from '../../src/runtime/docker/clusters.ts';
 import { ensureImage, OWN_IMAGE } from '../../src/runtime/docker/image.ts';
+import { holdCluster } from '../../src/runtime/docker/sole.ts';
 import { EngineProxy } from '../engine-proxy.ts';
 import { childrenOf, gone } from '../processes.ts';
 import { eventually } from '../spawned.ts';
@@ -85,9 +87,20 @@ function startLab(env: Readonly<Record<string, string>> = {}): Lab {
 
 /** Until it is in its first measurement, with its containers. */
 async function measuring(lab: Lab): Promise<Lab> {
-  await eventually(() => lab.stdout().includes('A-1') && lab.cluster !== '');
-  expect(await holdingOf(lab.cluster)).toEqual({ containers: 3, networks: 1 });
+  const over = lab.exited.then((status) => {
+    throw new Error(`it ended with ${status}: ${lab.stdout()}${lab.stderr()}`);
+  });
+  await Promise.race([eventually(() => lab.stdout().includes('A-1') && lab.cluster !== ''), over]);
+  await isThere(lab);
   return lab;
+}
+
+/** On a busy machine one of its replicas may just be replaced. */
+async function isThere({ cluster }: Lab): Promise<Holding> {
+  const holding = await holdingOf(cluster);
+  expect(holding.containers).toBeGreaterThanOrEqual(3);
+  expect(holding.networks).toBe(1);
+  return holding;
 }
 
 async function docker(...command: string[]): Promise<string[]> {
@@ -103,7 +116,7 @@ async function idsOf(cluster: string): Promise<{ containers: string[]; networks:
   };
 }
 
-async function holdingOf(cluster: string): Promise<{ containers: number; networks: number }> {
+async function holdingOf(cluster: string): Promise<Holding> {
   const { containers, networks } = await idsOf(cluster);
   return { containers: containers.length, networks: networks.length };
 }
@@ -135,37 +148,47 @@ describe('a lab with containers that is killed with -9', () => {
     const other = own.birth === '000' ? '001' : '000';
     // Its process id was given to another process since: to this one.
     const succeeded = await networkOf(clusterOf({ ...own, birth: other }, 'maglev'));
+    // Its Ringmaster has not ended yet: this process stands for it.
+    const outlived = await networkOf(clusterOf({ ...own, birth: other }, 'rendezvous'));
+    await holdCluster(outlived);
     const running = await networkOf(clusterOf(own, 'course'));
     const elsewhere = await networkOf(clusterOf({ ...own, scope: 'zzzzzz' }, 'course'));
     const nobodys = await networkOf(`lab-${process.pid}-ring`);
     const ringmaster = await ringmasterOf(killed);
+    // So that it does not replace any itself.
+    for (const pid of [living.pid, await ringmasterOf(living)]) process.kill(pid, 'SIGSTOP');
 
     killed.signal('SIGKILL');
     await killed.exited;
     await eventually(() => gone(ringmaster));
-    expect(await holdingOf(killed.cluster)).toEqual({ containers: 3, networks: 1 });
+    const { containers } = await isThere(killed);
     const before = await idsOf(living.cluster);
 
     const next = await measuring(startLab());
     expect(await holdingOf(killed.cluster)).toEqual(NOTHING);
     expect(await holdingOf(succeeded)).toEqual(NOTHING);
     expect(await idsOf(living.cluster)).toEqual(before);
-    for (const one of [running, elsewhere, nobodys])
+    for (const one of [outlived, running, elsewhere, nobodys])
       expect(await holdingOf(one)).toEqual({ containers: 0, networks: 1 });
     const told = next.stdout().split('\n');
     const clusters = [killed.cluster, succeeded].sort().join(', ');
     expect(told[0]).toBe(
-      `removed what labs that were killed had left: 3 containers and 2 networks of ${clusters}`,
+      `removed what labs that were killed had left: ${containers} containers and 2 networks of ${clusters}`,
     );
-    expect(told[1]).toStartWith('left alone, since from here it can not be told whether these labs run.');
-    expect(told[2]).toContain(elsewhere);
+    expect(told[1]).toBe(
+      'what a lab that was killed has left is still there: its Ringmaster still runs, or another lab removes it',
+    );
+    expect(told[2]).toContain(outlived);
+    expect(told[3]).toStartWith('left alone, since from here it can not be told whether these labs run.');
+    expect(told[4]).toContain(elsewhere);
     expect(next.stdout()).not.toContain(running);
     expect(next.stdout()).not.toContain(living.cluster);
 
     // And the command that it gave does it.
-    await Bun.$`sh -c ${told[2] as string}`.nothrow().quiet();
+    await Bun.$`sh -c ${told[4] as string}`.nothrow().quiet();
     expect(await holdingOf(elsewhere)).toEqual(NOTHING);
 
+    for (const pid of [await ringmasterOf(living), living.pid]) process.kill(pid, 'SIGCONT');
     living.signal('SIGTERM');
     next.signal('SIGTERM');
     expect(await Promise.all([living.exited, next.exited])).toEqual([143, 143]);
@@ -183,7 +206,7 @@ describe('a lab with containers that is told to end', () => {
       process.kill(await ringmasterOf(lab), 'SIGSTOP');
       lab.signal(signal);
       await Bun.sleep(ECHO_OVER_MS);
-      expect(await holdingOf(lab.cluster)).toEqual({ containers: 3, networks: 1 });
+      await isThere(lab);
       lab.signal(signal);
       expect(await lab.exited).toBe({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]);
       expect(await holdingOf(lab.cluster)).toEqual(NOTHING);
@@ -225,7 +248,7 @@ describe('a lab with containers that is told to end', () => {
     engine.down();
     const lines = lab.stderr().trimEnd().split('\n');
     expect(lines.at(-2)).toBe(`containers and the network of ${lab.cluster} may be left. This removes them:`);
-    expect(await holdingOf(lab.cluster)).toEqual({ containers: 3, networks: 1 });
+    await isThere(lab);
     await Bun.$`sh -c ${lines.at(-1) as string}`.quiet();
     expect(await holdingOf(lab.cluster)).toEqual(NOTHING);
   });

@@ -20,10 +20,11 @@ describe('what is said of leftovers', () => {
       [`removed what labs that were killed had left: 1 container and 2 networks of ${of(1)}, ${of(2)}`],
     ],
     [
-      'what did not go, and why',
-      { failed: [`${of(1)}: no answer`] },
-      [`what a lab that was killed has left is still there: ${of(1)}: no answer`],
+      'no kind of which there was none',
+      { networks: 1, clusters: [of(1)] },
+      [`removed what a lab that was killed had left: 1 network of ${of(1)}`],
     ],
+    ['what did not go, and why', { failed: ['it is still there'] }, ['it is still there']],
     [
       'of some of those that are not certain how to remove them',
       { unknown: [1, 2, 3, 4, 5, 6, 7].map(of) },
