@@ -83,10 +83,9 @@ async function study(setting: Study): Promise<Results> {
       belongings,
       engine,
     });
-    const either = AbortSignal.any([signal, subject.ended]);
     await closing(subject, async () => {
       progress.advance(START_UNITS);
-      live.push(await new Experiment({ subject, options, ids, signal: either, now, progress }).run());
+      live.push(await new Experiment({ subject, options, ids, signal: subject.halted, now, progress }).run());
     });
   }
   progress.stage('computing the assignment with other hash functions');
@@ -109,8 +108,7 @@ async function study(setting: Study): Promise<Results> {
 async function closing(subject: Subject, work: () => Promise<void>): Promise<void> {
   const failed = await work().then(
     () => undefined,
-    async (error: Error) =>
-      error instanceof Interrupted && !subject.ended.aborted ? error : ((await subject.death()) ?? error),
+    async (error: Error) => (await subject.whyHalted()) ?? error,
   );
   try {
     await subject.close();

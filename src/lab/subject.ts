@@ -41,7 +41,7 @@ interface Ready {
 }
 
 interface Life {
-  readonly ended: AbortSignal;
+  readonly halted: AbortSignal;
   readonly end: () => Promise<void>;
 }
 
@@ -56,14 +56,14 @@ export class Subject {
   readonly url: string;
   readonly control: Caller;
   readonly traffic: Caller;
-  /** Aborted when its process has ended, with a LabError that says so as the reason. */
-  readonly ended: AbortSignal;
+  /** Aborted when the lab is told to end, or its process has ended, with the Interrupted or LabError that says so. */
+  readonly halted: AbortSignal;
   readonly #end: () => Promise<void>;
 
   private constructor(algorithm: LabAlgorithm, { port, trafficPort, runtime }: Ready, life: Life) {
     this.algorithm = algorithm;
     this.runtime = runtime;
-    this.ended = life.ended;
+    this.halted = life.halted;
     this.#end = life.end;
     this.url = `http://127.0.0.1:${port}`;
     this.control = new Caller(this.url, true);
@@ -105,7 +105,7 @@ export class Subject {
     try {
       const ready = await readyOf(child, output, signal);
       if (ready.runtime === 'process') belongings.hasNoContainers(cluster);
-      return new Subject(algorithm, ready, { ended: endedOf(child, output), end });
+      return new Subject(algorithm, ready, { halted: haltOf(child, output, signal), end });
     } catch (error) {
       await end();
       throw error;
@@ -152,14 +152,14 @@ export class Subject {
     return ring?.replicas?.find((one) => one.name === name)?.state;
   }
 
-  /** Why its process has ended, where that is why its calls fail; undefined where it still runs. */
-  async death(): Promise<LabError | undefined> {
+  /** Why `halted` is aborted, where that is why calls fail; undefined where it is not. */
+  async whyHalted(): Promise<Error | undefined> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, DEATH_TOLD_WITHIN_MS);
-    this.ended.addEventListener('abort', () => resolve(), { once: true });
-    if (!this.ended.aborted) await promise;
+    this.halted.addEventListener('abort', () => resolve(), { once: true });
+    if (!this.halted.aborted) await promise;
     clearTimeout(timer);
-    return this.ended.aborted ? (this.ended.reason as LabError) : undefined;
+    return this.halted.aborted ? (this.halted.reason as Error) : undefined;
   }
 
   /**
@@ -237,17 +237,21 @@ function readyOf(child: ChildProcess, output: Output, signal: AbortSignal): Prom
   });
 }
 
-function endedOf(child: ChildProcess, output: Output): AbortSignal {
-  const ended = new AbortController();
+function haltOf(child: ChildProcess, output: Output, signal: AbortSignal): AbortSignal {
+  const halted = new AbortController();
+  const interrupt = (): void => halted.abort(new Interrupted('interrupted'));
   const tell = (): void => {
+    signal.removeEventListener('abort', interrupt);
     const how = child.signalCode === null ? `with status ${child.exitCode}` : `by ${child.signalCode}`;
-    ended.abort(
+    halted.abort(
       new LabError(`Ringmaster ended in the middle, ${how}. The last it said: ${lastOf(output.text)}`),
     );
   };
   child.once('exit', tell);
+  signal.addEventListener('abort', interrupt, { once: true });
   if (child.exitCode !== null || child.signalCode !== null) tell();
-  return ended.signal;
+  if (signal.aborted) interrupt();
+  return halted.signal;
 }
 
 /** The line of its log that says where it listens. */
