@@ -16,6 +16,8 @@ const FAILED = 1;
 const NOT_POSSIBLE = 2;
 /** One press of Ctrl-C reaches us from the terminal and again from `bun run`: what comes this soon is the same one. */
 const SIGNAL_ECHO_MS = 250;
+/** A call that an engine never answers keeps no process for longer when all is said. */
+const EXIT_TIMEOUT_MS = 5000;
 const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const terminal = openTerminal();
@@ -40,6 +42,9 @@ try {
   terminal.end();
   if (error instanceof Interrupted) process.exitCode ??= SIGNAL_STATUS.SIGINT;
   else refuse(error);
+} finally {
+  // Not where it is ended by force: that has a limit of its own.
+  setTimeout(() => presses < 2 && process.exit(), EXIT_TIMEOUT_MS).unref();
 }
 
 /** Ends in order: what was started is ended, and what was changed is put back. Who asks again waits for less. */

@@ -277,6 +277,22 @@ describe('a lab of which the Ringmaster is killed in the middle', () => {
     expect(await holdingOf(lab.cluster)).toEqual(NOTHING);
   });
 
+  test('ends where the engine does not answer either, and says what may be left and what removes it', async () => {
+    const engine = new EngineProxy();
+    engine.up();
+    const lab = await measuring(startLab({ DOCKER_HOST: engine.dockerHost }));
+    engine.stops = () => true;
+    process.kill(await ringmasterOf(lab), 'SIGKILL');
+    expect(await lab.exited).toBe(1);
+    engine.down();
+    const [first, second, third, fourth] = lab.stderr().split('\n');
+    expect(first).toStartWith('Ringmaster ended in the middle, by SIGKILL. ');
+    expect(second).toBe('what was started could not be removed by force: it took longer than 10 s');
+    expect(third).toContain(lab.cluster);
+    await Bun.$`sh -c ${fourth as string}`.quiet();
+    expect(await holdingOf(lab.cluster)).toEqual(NOTHING);
+  });
+
   test('while it starts its replicas too', async () => {
     const lab = startLab();
     await eventually(() => lab.cluster !== '');
