@@ -28,7 +28,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   runtime: ['config', 'log'],
   ring: [],
   replica: [],
-  lab: ['config', 'dashboard', 'ring', 'terminal'],
+  lab: ['config', 'dashboard', 'ring', 'runtime', 'terminal'],
   log: ['config', 'terminal'],
   terminal: ['config'],
   lineage: [],

@@ -1,12 +1,16 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { placementOf } from '../ring/algorithms.ts';
+import type { Clusters } from '../runtime/docker/clusters.ts';
 import type { Terminal } from '../terminal.ts';
+import type { Belongings } from './belongings.ts';
 import { compareVariants, diagnose, FEW } from './course-study.ts';
 import { filesOf } from './csv.ts';
+import { Interrupted, LabError } from './errors.ts';
 import { grade } from './grade/grade.ts';
 import { POINTS } from './grade/points.ts';
 import { randomIds } from './ids.ts';
+import { clearedText, clearLeftovers, openEngine } from './leftovers.ts';
 import { load, type Answers } from './load.ts';
 import type { LabAlgorithm, LabOptions } from './options.ts';
 import { Progress } from './progress.ts';
@@ -14,7 +18,7 @@ import { killAndWatch, type Kill } from './recovery.ts';
 import { reportOf } from './report.ts';
 import type { Grown, LiveResult, Measured, Results } from './results.ts';
 import { countsOf, movedShare } from './statistics.ts';
-import { Interrupted, LabError, Subject } from './subject.ts';
+import { Subject } from './subject.ts';
 import { summaryOf } from './summary.ts';
 
 /** Replicas of one algorithm that are killed, each once: who dies again soon is started later with each time. */
@@ -34,6 +38,8 @@ export interface Run {
   /** Milliseconds that only ever grow. */
   readonly now: () => number;
   readonly date: Date;
+  /** Has what was started and is not yet ended. */
+  readonly belongings: Belongings;
 }
 
 /**
@@ -41,11 +47,13 @@ export interface Run {
  *
  * @throws LabError in words for who runs it; Interrupted where `signal` is aborted
  */
-export async function runLab({ options, terminal, signal, now, date }: Run): Promise<void> {
+export async function runLab({ options, terminal, signal, now, date, belongings }: Run): Promise<void> {
   await folder(options.out);
+  const engine = options.runtime === 'process' ? undefined : await openEngine();
+  if (engine !== undefined) terminal.print(clearedText(await clearLeftovers(engine, { signal, now })));
   const progress = new Progress({ total: unitsOf(options), terminal, now });
   try {
-    const results = await study({ options, signal, now, date, progress });
+    const results = await study({ options, signal, now, date, progress, belongings, engine });
     await writeFile(join(options.out, 'report.html'), reportOf(results));
     for (const [name, text] of filesOf(results)) await writeFile(join(options.out, name), text);
     progress.end();
@@ -58,20 +66,27 @@ export async function runLab({ options, terminal, signal, now, date }: Run): Pro
 
 interface Study extends Omit<Run, 'terminal'> {
   readonly progress: Progress;
+  readonly engine: Clusters | undefined;
 }
 
-async function study({ options, signal, now, date, progress }: Study): Promise<Results> {
+async function study(setting: Study): Promise<Results> {
+  const { options, signal, now, date, progress, belongings, engine } = setting;
   const live: LiveResult[] = [];
   const ids = randomIds(options.requests, options.seed);
   for (const algorithm of options.algorithms) {
     progress.stage(`${algorithm}: starting Ringmaster`);
-    const subject = await Subject.start({ algorithm, runtime: options.runtime, replicas: FEW, signal });
-    try {
+    const subject = await Subject.start({
+      algorithm,
+      runtime: options.runtime,
+      replicas: FEW,
+      signal,
+      belongings,
+      engine,
+    });
+    await closing(subject, async () => {
       progress.advance(START_UNITS);
-      live.push(await new Experiment({ subject, options, ids, signal, now, progress }).run());
-    } finally {
-      await subject.close();
-    }
+      live.push(await new Experiment({ subject, options, ids, signal: subject.halted, now, progress }).run());
+    });
   }
   progress.stage('computing the assignment with other hash functions');
   const numbers = numbersOf(options);
@@ -85,7 +100,26 @@ async function study({ options, signal, now, date, progress }: Study): Promise<R
   return { options, date: date.toISOString(), live, numbers, variants, diagnosis };
 }
 
-interface Setting extends Omit<Study, 'date'> {
+/**
+ * Ends the Ringmaster when `work` is done, or has failed.
+ *
+ * @throws LabError also on what may be left; where it has ended by itself, whatever has failed because of that says so
+ */
+async function closing(subject: Subject, work: () => Promise<void>): Promise<void> {
+  const failed = await work().then(
+    () => undefined,
+    async (error: Error) => (await subject.whyHalted()) ?? error,
+  );
+  try {
+    await subject.close();
+  } catch (error) {
+    if (!(failed instanceof LabError)) throw error;
+    throw new LabError(`${failed.message}\n${(error as Error).message}`);
+  }
+  if (failed !== undefined) throw failed;
+}
+
+interface Setting extends Omit<Study, 'date' | 'belongings' | 'engine'> {
   readonly subject: Subject;
   readonly ids: readonly number[];
 }
@@ -207,7 +241,14 @@ function unitsOf(options: LabOptions): number {
 async function folder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
-    await writeFile(join(path, 'report.html'), '', { flag: 'a' });
+    const report = join(path, 'report.html');
+    const made = await open(report, 'wx').catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    await made?.close();
+    // Who is interrupted finds the report of the time before, or none.
+    if (made === undefined) await writeFile(report, '', { flag: 'a' });
+    else await rm(report);
   } catch (error) {
     throw new LabError(
       `The folder ${path} can not be written to (${(error as Error).message}): give another --out`,

@@ -1,6 +1,6 @@
 import { greeterOf } from './contract.ts';
+import { Interrupted } from './errors.ts';
 import type { Caller } from './exchange.ts';
-import { Interrupted } from './subject.ts';
 
 /** Requests in flight at once. */
 export const LOAD_CONCURRENCY = 64;

@@ -1,5 +1,6 @@
+import { Interrupted, LabError } from './errors.ts';
 import { answererOf } from './load.ts';
-import { Interrupted, LabError, type Subject } from './subject.ts';
+import type { Subject } from './subject.ts';
 
 /** How often it is asked how far the replica is. */
 const POLL_MS = 5;

@@ -1,17 +1,21 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { printable } from '../config.ts';
+import type { Clusters } from '../runtime/docker/clusters.ts';
+import type { Belongings } from './belongings.ts';
 import { membersOf } from './contract.ts';
+import { Interrupted, LabError } from './errors.ts';
 import { Caller, jsonOf } from './exchange.ts';
+import { clusterOf, ownIdentity } from './identity.ts';
 import type { LabAlgorithm, LabRuntime } from './options.ts';
 
 /** The first start on a machine builds an image. */
 const START_TIMEOUT_MS = 600_000;
-/** From SIGTERM to the end: longer than replicas are drained. */
-const STOP_TIMEOUT_MS = 60_000;
 /** A change is answered once replicas are ready, or drained and gone. */
 const CHANGE_TIMEOUT_MS = 120_000;
 const CALL_TIMEOUT_MS = 10_000;
+/** Calls that it answers no more fail before its end is told. */
+const DEATH_TOLD_WITHIN_MS = 1000;
 /** Of what it writes, to say why it ended. */
 const OUTPUT_KEPT_CHARS = 4000;
 /** Lines of that which are told. */
@@ -20,27 +24,25 @@ const TOLD_LINES_MAX = 3;
 /** Variables that it gets of ours; any other could be one of its own settings, and make another experiment of this. */
 const PASSED = /^(?:PATH|HOME|USER|LANG|TZ|TMPDIR|LC_\w+|DOCKER_\w+|BUN_\w+|XDG_\w+|NO_COLOR)$/;
 
-/** What went wrong, in words for who runs the lab. */
-export class LabError extends Error {
-  override readonly name = 'LabError';
-}
-
-/** The lab was told to end. */
-export class Interrupted extends Error {
-  override readonly name = 'Interrupted';
-}
-
 export interface SubjectOptions {
   readonly algorithm: LabAlgorithm;
   readonly runtime: LabRuntime;
   readonly replicas: number;
   readonly signal: AbortSignal;
+  readonly belongings: Belongings;
+  /** Where it may start containers; undefined: it can't. */
+  readonly engine: Clusters | undefined;
 }
 
 interface Ready {
   readonly port: number;
   readonly trafficPort: number;
   readonly runtime: string;
+}
+
+interface Life {
+  readonly halted: AbortSignal;
+  readonly end: () => Promise<void>;
 }
 
 export type ReplicaState = { readonly name: string; readonly state: string };
@@ -54,12 +56,15 @@ export class Subject {
   readonly url: string;
   readonly control: Caller;
   readonly traffic: Caller;
-  readonly #child: ChildProcess;
+  /** Aborted when the lab is told to end, or its process has ended, with the Interrupted or LabError that says so. */
+  readonly halted: AbortSignal;
+  readonly #end: () => Promise<void>;
 
-  private constructor(algorithm: LabAlgorithm, child: ChildProcess, { port, trafficPort, runtime }: Ready) {
+  private constructor(algorithm: LabAlgorithm, { port, trafficPort, runtime }: Ready, life: Life) {
     this.algorithm = algorithm;
-    this.#child = child;
     this.runtime = runtime;
+    this.halted = life.halted;
+    this.#end = life.end;
     this.url = `http://127.0.0.1:${port}`;
     this.control = new Caller(this.url, true);
     this.traffic = new Caller(`http://127.0.0.1:${trafficPort}`, true);
@@ -70,7 +75,11 @@ export class Subject {
    *
    * @throws LabError with the last it said where it ends before; Interrupted where `signal` is aborted
    */
-  static async start({ algorithm, runtime, replicas, signal }: SubjectOptions): Promise<Subject> {
+  static async start(options: SubjectOptions): Promise<Subject> {
+    const { algorithm, runtime, replicas, signal, belongings, engine } = options;
+    if (signal.aborted) throw new Interrupted('interrupted');
+    // Of this run alone, so that two labs on one machine do not meet.
+    const cluster = clusterOf(ownIdentity(), algorithm);
     const child = spawn(
       process.execPath,
       [...orphanFlags(), fileURLToPath(new URL('../main.ts', import.meta.url))],
@@ -79,8 +88,7 @@ export class Subject {
           HASH: algorithm,
           RUNTIME: runtime,
           REPLICAS: String(replicas),
-          // Of this run alone, so that two labs on one machine do not meet.
-          CLUSTER: `lab-${process.pid}-${algorithm}`,
+          CLUSTER: cluster,
           HOST: '127.0.0.1',
           PORT: '0',
           TRAFFIC_PORT: '0',
@@ -91,10 +99,15 @@ export class Subject {
         detached: true,
       },
     );
+    belongings.add(cluster, child, engine);
+    const output = outputOf(child);
+    const end = (): Promise<void> => belongings.end(cluster);
     try {
-      return new Subject(algorithm, child, await readyOf(child, signal));
+      const ready = await readyOf(child, output, signal);
+      if (ready.runtime === 'process') belongings.hasNoContainers(cluster);
+      return new Subject(algorithm, ready, { halted: haltOf(child, output, signal), end });
     } catch (error) {
-      await end(child);
+      await end();
       throw error;
     }
   }
@@ -139,11 +152,25 @@ export class Subject {
     return ring?.replicas?.find((one) => one.name === name)?.state;
   }
 
-  /** Ends it and what it has started. */
+  /** Why `halted` is aborted, where that is why calls fail; undefined where it is not. */
+  async whyHalted(): Promise<Error | undefined> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, DEATH_TOLD_WITHIN_MS);
+    this.halted.addEventListener('abort', () => resolve(), { once: true });
+    if (!this.halted.aborted) await promise;
+    clearTimeout(timer);
+    return this.halted.aborted ? (this.halted.reason as Error) : undefined;
+  }
+
+  /**
+   * Ends it and what it has started, also where it has ended by itself before.
+   *
+   * @throws LabError where something may be left
+   */
   async close(): Promise<void> {
     this.control.close();
     this.traffic.close();
-    await end(this.#child);
+    await this.#end();
   }
 }
 
@@ -157,31 +184,74 @@ function environment(ours: Readonly<Record<string, string>>): Record<string, str
   return { ...Object.fromEntries(passed), ...ours };
 }
 
-/** Reads what it says until it is ready, and throws away what it says after that. */
-function readyOf(child: ChildProcess, signal: AbortSignal): Promise<Ready> {
-  const { promise, resolve, reject } = Promise.withResolvers<Ready>();
-  let output = '';
+interface Output {
+  /** The last that it wrote. */
+  readonly text: string;
+  readonly onMore: (act: () => void) => void;
+}
+
+/** Reads all that it writes, or it would stand still, and keeps the end. */
+function outputOf(child: ChildProcess): Output {
+  let text = '';
+  let act = (): void => {};
   const read = (chunk: Buffer): void => {
-    output = (output + chunk.toString('utf8')).slice(-OUTPUT_KEPT_CHARS);
-    const ready = readyIn(output);
-    if (ready !== undefined) resolve(ready);
+    text = (text + chunk.toString('utf8')).slice(-OUTPUT_KEPT_CHARS);
+    act();
   };
+  child.stdout?.on('data', read);
+  child.stderr?.on('data', read);
+  return {
+    get text() {
+      return text;
+    },
+    onMore: (next) => {
+      act = next;
+    },
+  };
+}
+
+function readyOf(child: ChildProcess, output: Output, signal: AbortSignal): Promise<Ready> {
+  const { promise, resolve, reject } = Promise.withResolvers<Ready>();
+  output.onMore(() => {
+    const ready = readyIn(output.text);
+    if (ready !== undefined) resolve(ready);
+  });
   const interrupt = (): void => reject(new Interrupted('interrupted'));
   const timer = setTimeout(
     () =>
-      reject(new LabError(`Ringmaster was not ready within ${START_TIMEOUT_MS / 1000} s: ${lastOf(output)}`)),
+      reject(
+        new LabError(`Ringmaster was not ready within ${START_TIMEOUT_MS / 1000} s: ${lastOf(output.text)}`),
+      ),
     START_TIMEOUT_MS,
   );
-  child.stdout?.on('data', read);
-  child.stderr?.on('data', read);
   child.on('error', (error) => reject(new LabError(`Ringmaster could not be started: ${error.message}`)));
-  child.on('close', () => reject(new LabError(`Ringmaster ended before it was ready: ${lastOf(output)}`)));
+  child.on('close', () =>
+    reject(new LabError(`Ringmaster ended before it was ready: ${lastOf(output.text)}`)),
+  );
   signal.addEventListener('abort', interrupt, { once: true });
   if (signal.aborted) interrupt();
   return promise.finally(() => {
     clearTimeout(timer);
+    output.onMore(() => {});
     signal.removeEventListener('abort', interrupt);
   });
+}
+
+function haltOf(child: ChildProcess, output: Output, signal: AbortSignal): AbortSignal {
+  const halted = new AbortController();
+  const interrupt = (): void => halted.abort(new Interrupted('interrupted'));
+  const tell = (): void => {
+    signal.removeEventListener('abort', interrupt);
+    const how = child.signalCode === null ? `with status ${child.exitCode}` : `by ${child.signalCode}`;
+    halted.abort(
+      new LabError(`Ringmaster ended in the middle, ${how}. The last it said: ${lastOf(output.text)}`),
+    );
+  };
+  child.once('exit', tell);
+  signal.addEventListener('abort', interrupt, { once: true });
+  if (child.exitCode !== null || child.signalCode !== null) tell();
+  if (signal.aborted) interrupt();
+  return halted.signal;
 }
 
 /** The line of its log that says where it listens. */
@@ -203,15 +273,4 @@ function lastOf(output: string): string {
     return printable(typeof told?.msg === 'string' ? told.msg : line);
   });
   return messages.join(' · ') || 'it said nothing';
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-  });
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-  await ended;
-  clearTimeout(timer);
 }

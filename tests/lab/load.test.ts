@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { Exchange } from '../../src/lab/exchange.ts';
 import { load, LOAD_CONCURRENCY } from '../../src/lab/load.ts';
-import { Interrupted } from '../../src/lab/subject.ts';
+import { Interrupted } from '../../src/lab/errors.ts';
 
 const hello = (name: string): Exchange => ({
   ok: true,

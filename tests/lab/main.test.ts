@@ -9,6 +9,7 @@ import { eventually, freePort } from '../spawned.ts';
 import { Fake } from './grade/fake.ts';
 
 const PATIENCE_MS = 120_000;
+const ECHO_OVER_MS = 400;
 const ROOT = new URL('../..', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'ringmaster-lab-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -41,6 +42,26 @@ async function lab(...args: string[]): Promise<{ status: number; stdout: string;
     child.exited,
   ]);
   return { status, stdout, stderr };
+}
+
+/** Would take as long as no test has. */
+const ENDLESS = ['--requests', '1000000', '--runtime', 'process'] as const;
+/** One that has got to its first measurement. */
+async function measuring(name: string) {
+  const child = spawnLab(...ENDLESS, '--out', join(folder, name));
+  const reader = child.stdout.getReader();
+  let stdout = '';
+  while (!stdout.includes('A-1')) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`it ended: ${await new Response(child.stderr).text()}`);
+    stdout += Buffer.from(value).toString();
+  }
+  return child;
+}
+
+/** A press that comes sooner is taken for the echo of the one before. */
+function secondPress(): Promise<void> {
+  return Bun.sleep(ECHO_OVER_MS);
 }
 
 async function descendantsOf(pid: number): Promise<number[]> {
@@ -108,7 +129,78 @@ describe('the lab', () => {
       expect(await child.exited).toBe(signal === 'SIGINT' ? 130 : 143);
       await reading;
       await eventually(async () => (await Promise.all(started.map(gone))).every(Boolean));
-      expect(readFileSync(join(out, 'report.html'), 'utf8')).toBe('');
+      expect(readdirSync(out)).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'killed with -9 leaves no process behind',
+    async () => {
+      const lab = await measuring('killed');
+      const started = await descendantsOf(lab.pid);
+      expect(started.length).toBeGreaterThanOrEqual(4);
+      lab.kill('SIGKILL');
+      await eventually(async () => (await Promise.all(started.map(gone))).every(Boolean));
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'told twice to end waits no more for what does not end in order, and leaves no process behind',
+    async () => {
+      const lab = await measuring('twice');
+      const started = await descendantsOf(lab.pid);
+      const [ringmaster] = (await childrenOf(lab.pid)) as [number];
+      // It can't end in order any more.
+      process.kill(ringmaster, 'SIGSTOP');
+      lab.kill('SIGTERM');
+      await secondPress();
+      lab.kill('SIGTERM');
+      expect(await lab.exited).toBe(143);
+      expect(await new Response(lab.stderr).text()).toBe('');
+      await eventually(async () => (await Promise.all(started.map(gone))).every(Boolean));
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'ends with a clear error where its Ringmaster is killed in the middle',
+    async () => {
+      const lab = await measuring('ringmaster');
+      const started = await descendantsOf(lab.pid);
+      process.kill((await childrenOf(lab.pid))[0] as number, 'SIGKILL');
+      expect(await lab.exited).toBe(1);
+      expect(await new Response(lab.stderr).text()).toMatch(
+        /^Ringmaster ended in the middle, by SIGKILL\. The last it said: .*\n$/,
+      );
+      await eventually(async () => (await Promise.all(started.map(gone))).every(Boolean));
+      expect(readdirSync(join(folder, 'ringmaster'))).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'ends in order where its terminal has closed',
+    async () => {
+      const out = join(folder, 'closed');
+      let shown = '';
+      const lab = Bun.spawn([...COMMAND, ...ENDLESS, '--out', out], {
+        cwd: ROOT,
+        terminal: { data: (_, bytes) => void (shown += Buffer.from(bytes).toString()) },
+      });
+      await eventually(() => shown.includes('A-1'));
+      const started = await descendantsOf(lab.pid);
+      const [ringmaster] = (await childrenOf(lab.pid)) as [number];
+      // All that it writes from here on is refused, before it is told to end.
+      process.kill(ringmaster, 'SIGSTOP');
+      lab.terminal?.close();
+      lab.kill('SIGHUP');
+      await secondPress();
+      expect(lab.exitCode).toBeNull();
+      process.kill(ringmaster, 'SIGCONT');
+      expect(await lab.exited).toBe(129);
+      await eventually(async () => (await Promise.all(started.map(gone))).every(Boolean));
     },
     PATIENCE_MS,
   );

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import type { Exchange } from '../../src/lab/exchange.ts';
 import { killAndWatch, type Killing } from '../../src/lab/recovery.ts';
-import { Interrupted, LabError, type Subject } from '../../src/lab/subject.ts';
+import { Interrupted, LabError } from '../../src/lab/errors.ts';
+import type { Subject } from '../../src/lab/subject.ts';
 
 const hello = (name: string): Exchange => ({
   ok: true,
