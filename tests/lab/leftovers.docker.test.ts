@@ -162,10 +162,22 @@ describe('a lab with containers that is killed with -9', () => {
     await killed.exited;
     await eventually(() => gone(ringmaster));
     const { containers } = await isThere(killed);
+    const label = `ringmaster.cluster=${killed.cluster}`;
+    const [stranger = ''] = await docker(
+      'create',
+      '--label',
+      label,
+      '--name',
+      `of-${process.pid}`,
+      OWN_IMAGE,
+    );
     const before = await idsOf(living.cluster);
 
     const next = await measuring(startLab());
-    expect(await holdingOf(killed.cluster)).toEqual(NOTHING);
+    // What has the label of it, and no name of its replicas, is somebody else's.
+    expect(await docker('ps', '-aq', '--no-trunc', '--filter', `label=${label}`)).toEqual([stranger]);
+    expect((await holdingOf(killed.cluster)).networks).toBe(0);
+    await docker('rm', stranger);
     expect(await holdingOf(succeeded)).toEqual(NOTHING);
     expect(await idsOf(living.cluster)).toEqual(before);
     for (const one of [outlived, running, elsewhere, nobodys])

@@ -1,7 +1,7 @@
 import Docker from 'dockerode';
 import { StartFailed } from '../runtime.ts';
 import { call, unlessGone } from './engine.ts';
-import { LABEL } from './template.ts';
+import { containerNames, LABEL } from './template.ts';
 
 /** How often it is looked whether all has gone. */
 const LOOK_EVERY_MS = 250;
@@ -44,7 +44,7 @@ export class Clusters {
   }
 
   /**
-   * Removes by force the containers and the networks of a cluster, and gives how many. Its Ringmaster must have ended
+   * Removes by force the containers and the networks of a cluster, those with its label and its names, and gives how many. Its Ringmaster must have ended
    * before, or it heals them. Throws EngineGone, or StartFailed where something stays.
    */
   async remove(cluster: string): Promise<Holding> {
@@ -71,7 +71,12 @@ export class Clusters {
       call(this.#docker.listContainers({ all: true, filters })),
       call(this.#docker.listNetworks({ filters })),
     ]);
-    return { containers: containers.map(({ Id }) => Id), networks: networks.map(({ Id }) => Id) };
+    // Not all that bears the label is ours: names have to agree with it.
+    const ours = containers.filter(({ Names, Labels }) =>
+      containerNames(cluster, Labels[LABEL.name] ?? '').some((name) => Names.includes(`/${name}`)),
+    );
+    const ownNetworks = networks.filter(({ Name }) => Name === cluster);
+    return { containers: ours.map(({ Id }) => Id), networks: ownNetworks.map(({ Id }) => Id) };
   }
 
   /** Gives what the engine said against it; that may have passed by the next look. */
