@@ -11,8 +11,7 @@ const KEY_SPACE = 2 ** 32;
 
 /**
  * Rings with more points than 128 replicas have are looked up by their points alone: a table of arcs would be larger than
- * a CPU core's second cache, and a lookup waits for memory more than for anything else. With 1000 replicas of weight 1 it
- * takes two thirds as long so, and with 100 a third longer.
+ * a CPU core's second cache, and a lookup waits for memory more than for anything else.
  */
 const ARCS_POINTS_MAX = 2 ** 17;
 
@@ -82,8 +81,9 @@ export abstract class Circle implements Placement {
   readonly #starts: Uint32Array;
   readonly #startsShift: number;
 
-  // By more top bits, where there are not too many points: who owns every position that begins with them, or NOBODY.
-  readonly #soleOwners: Ranks | undefined;
+  // By more top bits, or where there are too many points by the first: who owns every position that begins with them, or
+  // NOBODY.
+  readonly #soleOwners: Ranks;
   readonly #soleOwnersShift: number;
 
   /**
@@ -128,9 +128,10 @@ export abstract class Circle implements Placement {
     this.#startsShift = 32 - startsBits;
     this.#starts = startsOf(positions, startsBits);
 
-    const arcBits = bitsToCount(this.points * ARCS_PER_POINT, ARC_BITS_MIN, 31);
+    const arcBits =
+      this.points > ARCS_POINTS_MAX ? 1 : bitsToCount(this.points * ARCS_PER_POINT, ARC_BITS_MIN, 31);
     this.#soleOwnersShift = 32 - arcBits;
-    if (this.points <= ARCS_POINTS_MAX) this.#soleOwners = this.#soleOwnersOf(arcBits);
+    this.#soleOwners = this.#soleOwnersOf(arcBits);
   }
 
   abstract hash(key: string): number;
@@ -147,10 +148,8 @@ export abstract class Circle implements Placement {
    * @param position an integer, taken modulo 2^32
    */
   ownerAt(position: number): string | undefined {
-    if (this.#soleOwners !== undefined) {
-      const rank = this.#soleOwners[position >>> this.#soleOwnersShift]!;
-      if (rank !== NOBODY) return this.#byRank[rank];
-    }
+    const rank = this.#soleOwners[position >>> this.#soleOwnersShift]!;
+    if (rank !== NOBODY) return this.#byRank[rank];
     return this.#byRank[this.#rank(this.#firstPoint(position))];
   }
 
