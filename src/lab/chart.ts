@@ -6,9 +6,13 @@
 import { markup, type Markup } from './markup.ts';
 
 const WIDTH = 420;
-const LEFT = 46;
+/** At least: more where values have more digits. */
+const LEFT_MIN = 34;
 const RIGHT = 12;
-const TOP = 12;
+/** Has room for what the axis is called, and for a value above the highest column. */
+const TOP = 28;
+/** From here on numbers of an axis are written in thousands and millions. */
+const COMPACT_FROM = 100_000;
 const PLOT_HEIGHT = 190;
 const LINE = 15;
 /** Of a character at the size of the charts, at most about. */
@@ -60,12 +64,23 @@ interface Axis {
   readonly ticks: readonly number[];
   /** From a value to where it is, in pixels from the top. */
   readonly y: (value: number) => number;
+  /** Where the plot begins, in pixels: right of what is written beside it. */
+  readonly left: number;
+}
+
+function leftOf(ticks: readonly number[]): number {
+  const longest = Math.max(...ticks.map((tick) => tickText(tick).length));
+  return Math.max(LEFT_MIN, 10 + longest * CHAR_WIDTH);
+}
+
+function tickText(tick: number): string {
+  return tick < COMPACT_FROM ? figure(tick) : tick.toLocaleString('en', { notation: 'compact' });
 }
 
 function linearAxis(max: number): Axis {
   const ticks = ticksTo(max);
   const top = ticks.at(-1) as number;
-  return { ticks, y: (value) => TOP + PLOT_HEIGHT * (1 - value / top) };
+  return { ticks, y: (value) => TOP + PLOT_HEIGHT * (1 - value / top), left: leftOf(ticks) };
 }
 
 /** A value of 0 has no place on it, and is drawn at the bottom. */
@@ -75,13 +90,14 @@ function logAxis(values: readonly number[]): Axis {
   const [low, high] = [Math.log10(ticks[0] as number), Math.log10(ticks.at(-1) as number)];
   const part = (value: number): number =>
     value > 0 ? Math.max(0, (Math.log10(value) - low) / (high - low)) : 0;
-  return { ticks, y: (value) => TOP + PLOT_HEIGHT * (1 - part(value)) };
+  return { ticks, y: (value) => TOP + PLOT_HEIGHT * (1 - part(value)), left: leftOf(ticks) };
 }
 
-function grid({ ticks, y }: Axis): Markup {
-  return markup`${ticks.map(
+/** Lines across, with their values, and what is measured along them above. */
+function grid({ ticks, y, left }: Axis, yLabel: string): Markup {
+  return markup`<text class="label" x="${round(left)}" y="12">${yLabel}</text>${ticks.map(
     (tick) =>
-      markup`<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${round(y(tick))}" y2="${round(y(tick))}"/><text class="tick" x="${LEFT - 6}" y="${round(y(tick) + 4)}" text-anchor="end">${figure(tick)}</text>`,
+      markup`<line class="grid" x1="${round(left)}" x2="${WIDTH - RIGHT}" y1="${round(y(tick))}" y2="${round(y(tick))}"/><text class="tick" x="${round(left - 6)}" y="${round(y(tick) + 4)}" text-anchor="end">${tickText(tick)}</text>`,
   )}`;
 }
 
@@ -94,20 +110,22 @@ export interface Columns extends Caption {
   readonly groups: readonly ColumnGroup[];
   /** A line across, as for what is expected. */
   readonly reference?: { readonly value: number; readonly label: string };
+  readonly yLabel: string;
 }
 
 /** Columns in groups, each with its value above and its label in it or below. */
-export function columnChart({ groups, reference, ...caption }: Columns): Chart {
+export function columnChart({ groups, reference, yLabel, ...caption }: Columns): Chart {
   const values = groups.flatMap(({ columns }) => columns.map(({ value }) => value));
   const axis = linearAxis(Math.max(...values, reference?.value ?? 0));
   const bottom = TOP + PLOT_HEIGHT;
-  const groupWidth = (WIDTH - LEFT - RIGHT) / Math.max(1, groups.length);
+  const { left: begin } = axis;
+  const groupWidth = (WIDTH - begin - RIGHT) / Math.max(1, groups.length);
   const placed = groups.map(({ label, columns }, g) => {
-    const left = LEFT + g * groupWidth + groupWidth * 0.08;
+    const left = begin + g * groupWidth + groupWidth * 0.08;
     const width = (groupWidth * 0.84) / Math.max(1, columns.length);
     return {
       label,
-      middle: LEFT + (g + 0.5) * groupWidth,
+      middle: begin + (g + 0.5) * groupWidth,
       columns: columns.map((one, i) => ({ ...one, x: left + i * width, y: axis.y(one.value), width })),
     };
   });
@@ -120,18 +138,22 @@ export function columnChart({ groups, reference, ...caption }: Columns): Chart {
   const digits = Math.max(1, ...values.map((value) => figure(Math.round(value)).length));
   const room = Math.min(...placed.flatMap(({ columns }) => columns.map(({ width }) => width)));
   const size = Math.max(VALUE_SIZE_MIN, Math.min(VALUE_SIZE_MAX, room / (digits * DIGIT_WIDTH)));
+  const lineY = reference && axis.y(reference.value);
+  /** Above the column, and where the line would go through it above that. */
+  const valueY = (y: number): number =>
+    lineY !== undefined && y > lineY && y - size < lineY + 3 ? lineY - 3 : y - 3;
   const texts = placed.map(({ label, middle, columns }) => {
     const own = columns.map(
       ({ label: name, value, x, y, width }) =>
-        markup`<text class="value" style="font-size:${round(size)}px" x="${round(x + width / 2)}" y="${round(y - 3)}" text-anchor="middle">${figure(Math.round(value))}</text><text class="tick" x="${round(x + width / 2)}" y="${round(bottom + LINE)}" text-anchor="middle">${name}</text>`,
+        markup`<text class="value" style="font-size:${round(size)}px" x="${round(x + width / 2)}" y="${round(valueY(y))}" text-anchor="middle">${figure(Math.round(value))}</text><text class="tick" x="${round(x + width / 2)}" y="${round(bottom + LINE)}" text-anchor="middle">${name}</text>`,
     );
     return markup`${own}<text class="label" x="${round(middle)}" y="${round(bottom + 2 * LINE + 2)}" text-anchor="middle">${label}</text>`;
   });
   const across =
     reference &&
-    markup`<line class="reference" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${round(axis.y(reference.value))}" y2="${round(axis.y(reference.value))}"/><text class="reference-label" x="${WIDTH - RIGHT}" y="${round(bottom + 3 * LINE + 8)}" text-anchor="end">- - -  ${reference.label}</text>`;
+    markup`<line class="reference" x1="${round(begin)}" x2="${WIDTH - RIGHT}" y1="${round(axis.y(reference.value))}" y2="${round(axis.y(reference.value))}"/><text class="reference-label" x="${WIDTH - RIGHT}" y="${round(bottom + 3 * LINE + 8)}" text-anchor="end">- - -  ${reference.label}</text>`;
   // Values come last, so that no line goes through them.
-  return chartOf(caption, bottom + 3 * LINE + 16, markup`${grid(axis)}${bars}${across}${texts}`);
+  return chartOf(caption, bottom + 3 * LINE + 16, markup`${grid(axis, yLabel)}${bars}${across}${texts}`);
 }
 
 export interface Series {
@@ -160,9 +182,10 @@ export function lineChart({ series, xLabel, yLabel, scale, ...caption }: Lines):
   const xs = [...new Set(points.map(({ x }) => x))].sort((a, b) => a - b);
   const [first = 0, last = 1] = [xs[0], xs.at(-1)];
   const inset = 18;
-  const room = WIDTH - LEFT - RIGHT - 2 * inset;
+  const { left } = axis;
+  const room = WIDTH - left - RIGHT - 2 * inset;
   const x = (value: number): number =>
-    LEFT + inset + (first === last ? room / 2 : ((value - first) / (last - first)) * room);
+    left + inset + (first === last ? room / 2 : ((value - first) / (last - first)) * room);
   const bottom = TOP + PLOT_HEIGHT;
   const ticks = xs.map(
     (value) =>
@@ -175,11 +198,11 @@ export function lineChart({ series, xLabel, yLabel, scale, ...caption }: Lines):
     return markup`${line}${own.map((point) => mark(i, x(point.x), axis.y(point.y), colour))}`;
   });
   const legendTop = bottom + 3 * LINE;
-  const legend = legendOf(series, legendTop);
+  const legend = legendOf(series, legendTop, left);
   return chartOf(
     caption,
     legend.bottom + 4,
-    markup`${grid(axis)}${ticks}<text class="label" x="${WIDTH - RIGHT}" y="${round(bottom + 2 * LINE)}" text-anchor="end">${xLabel}</text><text class="label" x="${LEFT}" y="${round(bottom + 2 * LINE)}">${yLabel}</text>${drawn}${legend.drawn}`,
+    markup`${grid(axis, yLabel)}${ticks}<text class="label" x="${WIDTH - RIGHT}" y="${round(bottom + 2 * LINE)}" text-anchor="end">${xLabel}</text>${drawn}${legend.drawn}`,
   );
 }
 
@@ -198,11 +221,11 @@ function mark(series: number, x: number, y: number, colour: string): Markup {
   }
 }
 
-function legendOf(series: readonly Series[], top: number): { drawn: Markup[]; bottom: number } {
-  let [x, y] = [LEFT, top + 4];
+function legendOf(series: readonly Series[], top: number, left: number): { drawn: Markup[]; bottom: number } {
+  let [x, y] = [left, top + 4];
   const drawn = series.map(({ label, colour, expected = false }, i) => {
     const width = 30 + label.length * CHAR_WIDTH;
-    if (x > LEFT && x + width > WIDTH) [x, y] = [LEFT, y + LINE + 2];
+    if (x > left && x + width > WIDTH) [x, y] = [left, y + LINE + 2];
     const sign = expected
       ? markup`<line class="line ${colour} expected" x1="${round(x)}" x2="${round(x + 16)}" y1="${round(y)}" y2="${round(y)}"/>`
       : mark(i, x + 8, y, colour);
@@ -253,7 +276,7 @@ export function rowChart({ rows, reference, ...caption }: Rows): Chart {
       // Not through the labels.
       const top = 4 + i * ROW_HEIGHT;
       const at = round(x(reference.value));
-      return markup`<line class="reference" x1="${at}" x2="${at}" y1="${top + 13}" y2="${top + 30}"/>`;
+      return markup`<line class="reference" x1="${at}" x2="${at}" y1="${top + 15}" y2="${top + 28}"/>`;
     })}<text class="reference-label" x="${RIGHT}" y="${bottom + LINE}">- - -  ${reference.label}</text>`;
   return chartOf(caption, bottom + (reference === undefined ? 4 : LINE + 8), markup`${drawn}${line}`);
 }

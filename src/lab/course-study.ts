@@ -116,6 +116,14 @@ export interface Anatomy {
   readonly balance: Balance;
 }
 
+/** The assignment's map with a Φ that has one fault less. */
+export interface Repair {
+  /** as it is written: Φ(i, j) = … */
+  readonly formula: string;
+  /** part of all requests that each of a few servers has, exact, in order of servers */
+  readonly shares: readonly number[];
+}
+
 /** What a change of the map makes of the balance. */
 export interface Cure {
   readonly hash: 'as given' | 'H mixed' | 'Φ mixed' | 'H and Φ mixed';
@@ -139,6 +147,10 @@ export interface Diagnosis {
   readonly larger: { readonly slots: number; readonly reached: number };
   /** for 1 server and on, in order */
   readonly anatomies: readonly Anatomy[];
+  /** for a few servers: the virtual servers of each spread over the whole map, and each server's in another part of it */
+  readonly repairs: { readonly spread: Repair; readonly apart: Repair };
+  /** for a few servers of the assignment's Φ in a large table: the part of the busiest, and the longest gap over the slots */
+  readonly large: { readonly busiest: number; readonly gap: number };
   /** for a few servers, with more and more virtual servers */
   readonly cures: readonly Cure[];
   /** for each number of servers, at the assignment's number of virtual servers and at a larger one */
@@ -171,12 +183,44 @@ export function diagnose(): Diagnosis {
     squares: squaresModuloPowerOfTwo(Math.log2(slots)),
     larger: { slots: SLOTS_MANY, reached: slotsReached({ slots: SLOTS_MANY, requests: SLOTS_MANY }).length },
     anatomies: numbers.map((servers) => anatomyOf(servers, reached)),
+    repairs: { spread: repairOf(SPREAD), apart: repairOf(APART) },
+    large: largeTable(),
     cures: HASHES.flatMap(([hash, rules]) => SIZES.map((size) => cureOf(hash, rules, size, FEW))),
     byServers: numbers.flatMap((servers) =>
       [virtuals, VIRTUALS_FOR_ALL].flatMap((each) =>
         HASHES.map(([hash, rules]) => cureOf(hash, rules, { virtuals: each, slots }, servers)),
       ),
     ),
+  };
+}
+
+/** So far apart that nine go round 512 slots once. */
+const SPREAD_STEP = 57;
+/** A third of 512. */
+const APART_STEP = 171;
+const SPREAD = {
+  formula: `i² + ${SPREAD_STEP} j`,
+  serverHash: (i: number, j: number): number => i ** 2 + SPREAD_STEP * j,
+};
+const APART = {
+  formula: `${APART_STEP} i + (j + 1)²`,
+  serverHash: (i: number, j: number): number => APART_STEP * i + (j + 1) ** 2,
+};
+
+function repairOf({ formula, serverHash }: typeof SPREAD): Repair {
+  const shares = Course.of(serverNames(FEW), { serverHash }).share();
+  return { formula, shares: serverNames(FEW).map((name) => shares.get(name) ?? 0) };
+}
+
+function largeTable(): Diagnosis['large'] {
+  const map = Course.of(serverNames(FEW), {
+    virtuals: VIRTUALS_MANY,
+    slots: SLOTS_MANY,
+    requests: SLOTS_MANY,
+  });
+  return {
+    busiest: Math.max(...map.share().values()),
+    gap: longestGap(map.slotTable()).length / SLOTS_MANY,
   };
 }
 

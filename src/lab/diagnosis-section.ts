@@ -57,17 +57,32 @@ function ofH({ slots, reached, hits, squares, larger }: Diagnosis): Markup {
   const bits = Math.log2(slots);
   return markup`<h3>H reaches ${reached.length} of ${slots} slots</h3>
 <p>Complete the square: H(i) = (i + 1)² + 16. So requests fall only on slots that are 16 above a square modulo ${slots}, and squares are few. An odd square is 1 modulo 8; an even one is 4 times a square. Counted out, there are (2<sup>${bits - 1}</sup> + ${bits % 2 === 1 ? 5 : 4}) / 3 = ${squares} squares modulo 2<sup>${bits}</sup>, and trying all requests finds ${reached.length} slots. The other ${slots - reached.length} slots, ${percent(1 - reached.length / slots)}, never get a request, and those that do get different numbers of the ${slots} requests that H tells apart: most slots ${hits.usual}, and the most that one gets is ${hits.most}.</p>
-<p>That is rough, but it is not what makes one server busy: the dots above are spread over the whole map. In a table of ${figure(larger.slots)} slots H reaches ${figure(larger.reached)}, which is many more than there are servers.</p>`;
+<p>That is uneven, but it is not what makes one server busy: the dots above are spread over the whole map. In a table of ${figure(larger.slots)} slots H reaches ${figure(larger.reached)}, which is many more than there are servers.</p>`;
 }
 
-function ofPhi({ slots, virtuals }: Diagnosis, few: Anatomy | undefined): Markup {
+function ofPhi({ slots, virtuals, repairs, large, cures }: Diagnosis, few: Anatomy | undefined): Markup {
   if (few === undefined) return NOTHING;
   const { gap, reachedInGap, servers, shares, colliding } = few;
   const span = virtuals ** 2 - 1;
   const busiest = Math.max(...shares);
-  return markup`<h3>Φ puts all virtual servers into one corner</h3>
-<p>Φ is of the same shape: Φ(i, j) = i² + (j + 1)² + 24. Virtual servers of one server are at squares, 1, 4, 9 … ${virtuals ** 2}, so all ${virtuals} lie within ${span + 1} slots, and i only moves the same pattern along by i². For ${servers} servers all ${servers * virtuals} are between slot ${gap.to} and slot ${(gap.from + slots - 1) % slots}. From there it is ${gap.length} slots to the next one, ${percent(gap.length / slots)} of the map, and all of it belongs to ${gap.owner}, with ${reachedInGap} of the slots that requests reach: this server gets ${percent(busiest)} of the requests.</p>
-<p>As distances are the same for every server, patterns also fall on each other: i² + (j + 1)² is the same number for many pairs. With ${servers} servers ${colliding} virtual servers have to share a slot by Φ, and linear probing moves them to the next free one, close to where others are already.</p>
+  const bigSize = cures.findLast(({ hash }) => hash === 'as given');
+  const repaired = [
+    ['as given', 'i² + (j + 1)² + 24', shares],
+    ['only the first fault cured: spread over the map', repairs.spread.formula, repairs.spread.shares],
+    ['only the second fault cured: servers far apart', repairs.apart.formula, repairs.apart.shares],
+  ] as const;
+  return markup`<h3>Φ has two faults</h3>
+<p><b>All virtual servers lie in one corner.</b> Φ is of the same shape as H: Φ(i, j) = i² + (j + 1)² + 24. The virtual servers of one server are at squares, 1, 4, 9 … ${virtuals ** 2}, so all ${virtuals} lie within ${span + 1} slots, and i only moves the same pattern along by i². For ${servers} servers all ${servers * virtuals} are between slot ${gap.to} and slot ${(gap.from + slots - 1) % slots}. From there it is ${gap.length} slots to the next one, ${percent(gap.length / slots)} of the map. All of these slots belong to ${gap.owner}, with ${reachedInGap} of the slots that requests reach: this server gets ${percent(busiest)} of the requests.</p>
+<p><b>Every server has the same pattern,</b> moved by only i²: 1, 4, 9 slots. So server-1 always comes just before the others, and owns every gap of the pattern, not only the long one. To spread the pattern over the whole map does not help:</p>
+${table({
+  id: 'repairs-table',
+  caption: `Shares of ${servers} servers where only one fault of Φ is cured; H as given`,
+  head: ['', 'Φ(i, j)', ...serverNames(servers)],
+  rows: repaired.map(([what, formula, each]) => [what, formula, ...each.map((share) => percent(share))]),
+  text: 2,
+})}
+<p>It is the same in a larger table: with K = ${bigSize?.virtuals} on ${figure(bigSize?.slots ?? 0)} slots no gap is longer than ${percent(large.gap)} of the map, and still one server gets ${percent(large.busiest)}.</p>
+<p>As distances are the same for every server, virtual servers also fall on each other: i² + (j + 1)² is the same number for many pairs. With ${servers} servers ${colliding} virtual servers share a slot by Φ, and linear probing moves the later ones to the next free slot, close to where others are already.</p>
 <p>Virtual servers are to give each server many small pieces all over the circle, so that large and small ones even out. Pieces that lie side by side do not even out anything.</p>`;
 }
 
@@ -87,7 +102,7 @@ function everyNumber({ anatomies, reached }: Diagnosis): Markup {
   return markup`${table({
     id: 'servers-table',
     caption:
-      'The assignment’s map for each number of servers: shares of the busiest and of the idlest, the longest way without a virtual server, how many of the reached slots are in it, and virtual servers whose slot is also that of another',
+      'The assignment’s map for each number of servers: shares of the busiest and of the idlest, the longest gap without a virtual server, how many of the reached slots are in it, and virtual servers whose slot is also that of another',
     head: [
       'servers',
       'busiest',
@@ -171,16 +186,17 @@ ${table({
 <li><b>H alone</b> does not cure it: ${largest('H mixed', small)} instead of ${largest('as given', small)}. Requests are spread evenly then, over a map of which one server owns nearly all.</li>
 <li><b>Φ alone</b> cures most of it: ${largest('Φ mixed', small)}. The pieces are all over the circle now, and what is left is that ${virtuals} pieces are few: the sum of ${virtuals} random pieces differs from the next one’s by about 1/√${virtuals}, ${percent(1 / Math.sqrt(virtuals))}.</li>
 <li><b>Both</b>: ${largest('H and Φ mixed', small)} with K = ${virtuals}. The more pieces there are, the more H counts, as pieces between two of the slots that it reaches get no request: with ${last} servers and K = ${more} it is ${crowded('Φ mixed')} with Φ alone, and ${crowded('H and Φ mixed')} with both.</li>
-<li><b>More virtual servers</b>: deviation falls with 1/√K, and with K = ${many?.virtuals}, which takes more than ${slots} slots, both mixed come to ${largest('H and Φ mixed', many)}. With Φ as given it helps only as long as its squares go round a small table more than once; in a large one they are in a corner again: ${largest('as given', many)}.</li>
+<li><b>More virtual servers</b>: deviation falls with 1/√K, and with K = ${many?.virtuals}, which takes more than ${slots} slots, both mixed come to ${largest('H and Φ mixed', many)}. With Φ as given it helps only in a small table, which its squares go round more than once: in the large one it is ${largest('as given', many)}.</li>
 </ul>
-${figureWith(chart, markup`${slots} slots. Lines with marks: K = ${virtuals}, as in the assignment; dashed: K = ${more}, for which ${counts.at(-1)} servers have just room.`)}
+${figureWith(chart, markup`${slots} slots. Lines with marks: K = ${virtuals}, as in the assignment; dashed: K = ${more}, the most that leaves room for ${counts.at(-1)} servers.`)}
 ${table({
   id: 'by-servers-table',
   caption: `Largest over mean for each number of servers, ${slots} slots`,
   head: ['', ...counts.map((servers) => `N = ${servers}`)],
   rows: byRows,
 })}
-<p><b>The lesson:</b> a hash function for a ring has to look random: neighbours in its input must not be neighbours in its output, and every slot must be reached. A polynomial modulo a power of two is neither. Replace Φ first, then H, then raise K until the deviation is what you can pay for.</p>`;
+<p>The last column is an exception. With ${last} servers and K = ${more}, ${last * more} of the ${slots} slots are taken, so all servers own nearly the same number of slots, whatever Φ is; there another H alone is the cure (${crowded('H mixed')}).</p>
+<p><b>The lesson:</b> a hash function for a ring has to look random: neighbours in its input must not be neighbours in its output, and every slot must be reached. H and Φ do neither. Replace Φ first, then H, then raise K until the deviation is what you can pay for.</p>`;
 }
 
 function cureText(found: Cure | undefined): string {

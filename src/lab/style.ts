@@ -52,7 +52,7 @@ dd{margin:0 0 .5rem}
 p,li,dd,dt,figcaption,.caption{max-width:48rem}
 figure{margin:1.5rem 0}
 figcaption{font-size:.875rem;margin-top:.5rem}
-.chart{display:block;width:100%;max-width:34rem;height:auto;background:var(--sheet);border:1px solid var(--line);border-radius:6px;font:12px system-ui,sans-serif}
+.chart{display:block;width:100%;max-width:40rem;height:auto;background:var(--sheet);border:1px solid var(--line);border-radius:6px;font:12px system-ui,sans-serif}
 .chart text{fill:var(--ink)}
 .chart .tick,.chart .reference-label{fill:var(--ink-2);font-size:11px}
 .chart .value{font-size:11px;paint-order:stroke;stroke:var(--sheet);stroke-width:3px;stroke-linejoin:round}
@@ -66,7 +66,7 @@ figcaption{font-size:.875rem;margin-top:.5rem}
 .dot{fill:var(--ink)}
 .line{fill:none;stroke:var(--c);stroke-width:2}
 .expected{stroke-dasharray:5 4}
-.scroll{overflow-x:auto;margin:.25rem 0 1.5rem}
+.scroll{overflow-x:auto;margin:.25rem 0 1.5rem;background:linear-gradient(90deg,var(--paper) 60%,transparent) 0/2rem 100%,linear-gradient(270deg,var(--paper) 60%,transparent) 100%/2rem 100%,linear-gradient(90deg,var(--line-2),transparent) 0/.6rem 100%,linear-gradient(270deg,var(--line-2),transparent) 100%/.6rem 100%;background-repeat:no-repeat;background-attachment:local,local,scroll,scroll}
 .caption{font-size:.875rem;color:var(--ink-2);margin:1.5rem 0 0}
 table{border-collapse:collapse;font-size:.875rem;min-width:100%}
 th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;font-variant-numeric:tabular-nums}

@@ -76,6 +76,7 @@ describe('charts', () => {
     const values = [100, 50, 0];
     const chart = columnChart({
       ...caption,
+      yLabel: 'requests',
       groups: [
         { label: 'ring', columns: values.map((value, i) => ({ label: String(i), value, colour: 's0' })) },
       ],
@@ -92,6 +93,7 @@ describe('charts', () => {
     const columns = Array.from({ length: 3 }, (_, i) => ({ label: String(i), value, colour: 's0' }));
     const chart = columnChart({
       ...caption,
+      yLabel: 'requests',
       groups: ['ring', 'maglev', 'rendezvous', 'course'].map((label) => ({ label, columns })),
     });
     const size = Number(/font-size:([\d.]+)px/.exec(chart.svg.text)?.[1]);
@@ -99,6 +101,35 @@ describe('charts', () => {
     // Digits of a usual font are 0.55 to 0.6 of its size wide, and a comma half of that.
     expect(figure(value).length * size * 0.55).toBeLessThanOrEqual(second - first);
     expect(size).toBeWithin(6, 10);
+  });
+
+  test.each([90, 9000, 90_000, 900_000, 9_000_000])('the axis of %i has room for its numbers', (value) => {
+    const { svg } = lineChart({
+      ...caption,
+      series: [{ label: 'x', colour: 's0', points: [{ x: 1, y: value }] }],
+      xLabel: 'servers',
+      yLabel: 'requests',
+      scale: 'linear',
+    });
+    const written = [...svg.text.matchAll(/<text class="tick" x="([\d.]+)" [^>]*end">([^<]+)</g)];
+    expect(written.length).toBeGreaterThan(2);
+    for (const [, end, text] of written) expect((text ?? '').length * 6.6).toBeLessThanOrEqual(Number(end));
+  });
+
+  test('no line goes through the value of a column', () => {
+    const columns = [9, 98, 99, 100, 101, 102, 110].map((value) => ({ label: '', value, colour: 's0' }));
+    const { svg } = columnChart({
+      ...caption,
+      yLabel: 'requests',
+      groups: [{ label: 'x', columns }],
+      reference: { value: 100, label: '100' },
+    });
+    const line = Number(/class="reference" [^>]*y1="([\d.]+)"/.exec(svg.text)?.[1]);
+    const values = [
+      ...svg.text.matchAll(/class="value" style="font-size:([\d.]+)px" x="[\d.]+" y="([\d.]+)"/g),
+    ];
+    expect(values).toHaveLength(columns.length);
+    for (const [, size, y] of values) expect(line > Number(y) || line < Number(y) - Number(size)).toBe(true);
   });
 
   test('lines go through their points, in the order of x, down where y grows', () => {

@@ -86,6 +86,15 @@ describe('the diagnosis', () => {
   });
 });
 
+// Each fault of Φ is enough by itself, so that no cure of one of them cures the map.
+test('only servers that lie apart share evenly, however far their own pieces are spread', () => {
+  const { repairs, large } = diagnose();
+  expect(repairs.spread.shares[0]).toBeGreaterThan(0.8);
+  expect(Math.max(...repairs.apart.shares)).toBeLessThan(0.4);
+  expect(large.gap).toBeLessThan(0.01);
+  expect(large.busiest).toBeGreaterThan(0.9);
+});
+
 describe('other hash functions', () => {
   const ids = randomIds(500, 1);
   const variants = compareVariants(ids, [3, 12]);

@@ -16,6 +16,14 @@ function asXml(html: string): string {
     .trim();
 }
 
+/** As it is read. */
+function textOf(html: string): string {
+  return html
+    .replace(/<style>[^]*<\/style>/, '')
+    .replaceAll(/<[^>]+>/g, ' ')
+    .replaceAll(/\s+/g, ' ');
+}
+
 describe('the report', () => {
   test('is well-formed, with every chart in it', () => {
     expect(wellFormed(asXml(page))).toBeUndefined();
@@ -41,40 +49,62 @@ describe('the report', () => {
   });
 
   test('says what was measured', () => {
-    const text = page.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ');
+    const text = textOf(page);
     expect(text).toContain('√(M (N − 1)) / N');
     // 100 requests on 3 servers: √200 / 3.
     expect(text).toContain('chance makes a deviation of 4.71');
     expect(text).toContain(
-      'ring : the busiest server got 50 % (the map gives it 50 %), and the deviation is 2.6 times what chance makes: alone it is as uneven in fewer than 1 of 100 runs',
+      'ring : the busiest server got 50 % (the map gives it 50 %), and the deviation is 2.6 times what chance makes. Chance alone is at least as uneven in fewer than 1 of 100 runs',
     );
     expect(text).toContain(
-      'With ring the busiest of 3 servers has 1.50 times the mean, 50 % of all requests',
+      'With ring the busiest of 3 servers has 1.50 times the mean. Its map gives one server 50 % of the keys, where 33 % is fair',
     );
-    expect(text).toContain('With ring the deviation is 2.0 to 2.6 times what chance makes');
+    expect(text).toContain('ring 2.0 to 2.6 25 % 33 % maglev');
     expect(text).toContain('back after 100 ms (median of 8 kills)');
     expect(text).toContain('of the 600 requests that came meanwhile 4 failed');
     expect(text).toContain('has no key');
     expect(text).toContain(
-      'bun run lab --requests 100 --replicas 2..3 --algorithms ring,maglev,rendezvous,course --seed 1',
+      'bun run lab --requests 100 --replicas 2..3 --algorithms ring,maglev,rendezvous,course --runtime process --seed 1',
     );
   });
 
-  test('names nobody best where chance may have made the difference', () => {
-    const counts = {
-      ring: [300, 320, 310],
-      maglev: [310, 310, 310],
-      rendezvous: [100, 100, 730],
-      course: [930, 0, 0],
+  test('names nobody best where the maps are even', () => {
+    const even = [1 / 3, 1 / 3, 1 / 3];
+    const of = {
+      ring: { counts: [300, 320, 310], shares: [0.33, 0.344, 0.326] },
+      maglev: { counts: [310, 310, 310], shares: even },
+      rendezvous: { counts: [100, 100, 730], shares: even },
+      course: { counts: [930, 0, 0], shares: [0.9, 0.1, 0] },
     };
-    const text = reportOf({
-      ...results,
-      live: results.live.map((one) => ({ ...one, even: { ...one.even, counts: counts[one.algorithm] } })),
-    });
+    const live = results.live.map((one) => ({ ...one, even: { ...one.even, ...of[one.algorithm] } }));
+    const text = textOf(reportOf({ ...results, live }));
     expect(text).toContain(
-      'as even as chance lets them be with maglev and ring: the busiest has 1.00 to 1.03 times the mean, and who of them is ahead is luck.',
+      'With maglev and rendezvous the busiest of 3 servers has 1.00 to 2.35 times the mean. These maps are even, so this is chance, and which is ahead is luck.',
     );
-    expect(text.match(/more than chance makes, so it is the map/g)).toHaveLength(2);
+    expect(text).toContain(
+      'With ring the busiest of 3 servers has 1.03 times the mean. Its map gives one server 34 % of the keys',
+    );
+    expect(text).toContain('With course the busiest of 3 servers has 3.00 times the mean.');
+  });
+
+  test('judges nothing by too few requests', () => {
+    const textWith = (requests: number): string =>
+      textOf(reportOf({ ...results, options: { ...results.options, requests } }));
+    expect(textWith(14).match(/too few requests to judge, fewer than 5 for each server/g)).toHaveLength(4);
+    expect(textWith(14)).not.toContain('changes most');
+    expect(textWith(15)).not.toContain('too few');
+  });
+
+  test('of one replica says that there was no other to ask', () => {
+    const live = results.live.map((one) => ({
+      ...one,
+      grown: one.grown.slice(0, 1).map((grown) => ({ ...grown, names: ['server-1'], counts: [100] })),
+      kills: one.kills.slice(0, 1),
+    }));
+    const text = textOf(reportOf({ ...results, live, numbers: [1] }));
+    expect(text).toContain('With one replica there is no other to ask');
+    expect(text).toContain('(median of 4 kills)');
+    expect(text).not.toContain('NaN');
   });
 
   test('has the figures of the diagnosis as they were computed', () => {
