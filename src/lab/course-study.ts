@@ -51,7 +51,7 @@ export const VARIANTS: readonly Variant[] = [
   {
     id: 'both-many',
     title: `both, K = ${VIRTUALS_MANY}, more slots`,
-    what: `both are, with ${VIRTUALS_MANY} virtual servers each on ${SLOTS_MANY} slots`,
+    what: `both are, with ${VIRTUALS_MANY} virtual servers each on ${SLOTS_MANY.toLocaleString('en')} slots`,
     rules: { ...withH, ...withPhi, virtuals: VIRTUALS_MANY, slots: SLOTS_MANY },
   },
 ];

@@ -70,6 +70,8 @@ export const LAB_HELP = `bun run lab [options]: the four analyses of the assignm
   --runtime NAME     how replicas run: ${LAB_RUNTIMES.join(', ')} (auto)
   --seed N           of the random ids of requests (${SEED_DEFAULT})
 
+It ends with 0 where the report was written, 1 where it could not be, and 2 where the call is wrong.
+
 bun run lab grade URL [options]: checks any implementation of the assignment against its contract
 
   --json             the verdict as JSON
@@ -175,9 +177,11 @@ function parsed<const F extends Flags>(args: readonly string[], options: F) {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch {
     const known = Object.keys(options).map((name) => `--${name}`);
-    return refuse(
-      `${shown(culprit(args, options))} is not understood: there are ${known.join(', ')} and --help`,
-    );
+    const wrong = culprit(args, options);
+    // As parseArgs has it, what begins with a dash is never a value that stands apart.
+    if (wrong !== undefined && options[wrong.slice(2)]?.type === 'string')
+      return refuse(`${wrong} needs a value: ${wrong}=VALUE`);
+    return refuse(`${shown(wrong)} is not understood: there are ${known.join(', ')} and --help`);
   }
 }
 

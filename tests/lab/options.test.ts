@@ -59,8 +59,9 @@ describe('options of the lab', () => {
   test.each([
     [['--requests', '0'], '--requests="0" is not allowed: it must be a whole number from 1 to 1000000'],
     [['--requests', '1e4'], '--requests="1e4" is not allowed'],
-    [['--requests', '-5'], '"--requests" is not understood'],
-    [['--requests'], '"--requests" is not understood'],
+    [['--requests', '-5'], '--requests needs a value: --requests=VALUE'],
+    [['--requests=-5'], '--requests="-5" is not allowed: it must be a whole number from 1'],
+    [['--requests'], '--requests needs a value'],
     [['--replicas', '6..2'], '--replicas="6..2" is not allowed: it must be A..B with numbers from 1 to 16'],
     [['--replicas', '0..2'], 'numbers from 1 to 16'],
     [['--replicas', '2..17'], 'numbers from 1 to 16'],
