@@ -22,6 +22,8 @@ const DIGIT_WIDTH = 0.6;
 /** Letters of values above columns: as large as columns leave room for. */
 const VALUE_SIZE_MAX = 9.5;
 const VALUE_SIZE_MIN = 6;
+/** Between two of them, in pixels at least where there is room. */
+const VALUE_GAP = 3;
 const TICKS = 5;
 
 export interface Caption {
@@ -137,7 +139,10 @@ export function columnChart({ groups, reference, yLabel, ...caption }: Columns):
   );
   const digits = Math.max(1, ...values.map((value) => figure(Math.round(value)).length));
   const room = Math.min(...placed.flatMap(({ columns }) => columns.map(({ width }) => width)));
-  const size = Math.max(VALUE_SIZE_MIN, Math.min(VALUE_SIZE_MAX, room / (digits * DIGIT_WIDTH)));
+  const size = Math.max(
+    VALUE_SIZE_MIN,
+    Math.min(VALUE_SIZE_MAX, (room - VALUE_GAP) / (digits * DIGIT_WIDTH)),
+  );
   const lineY = reference && axis.y(reference.value);
   /** Above the column, and where the line would go through it above that. */
   const valueY = (y: number): number =>

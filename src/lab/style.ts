@@ -82,5 +82,5 @@ thead th{border-bottom:1px solid var(--line-2)}
 code{font-size:.9em;overflow-wrap:anywhere}
 a{color:inherit}
 :focus-visible{outline:2px solid var(--ink)}
-@media print{body{background:#fff}table{font-size:.7rem}th,td{padding:.15rem .3rem}td:not(.text),thead th{white-space:normal}figure,tr{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}main{max-width:none;padding:0}*{print-color-adjust:exact}}
+@media print{body{background:#fff}table{font-size:.7rem}th,td{padding:.15rem .3rem}td:not(.text),thead th{white-space:normal}figure,tr{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible;background:none}main{max-width:none;padding:0}*{print-color-adjust:exact}}
 `;
