@@ -49,8 +49,9 @@ const NOBODY = -1;
  *   next, with j from 0. One whose slot is taken takes the next free one (+1, round the end).
  *
  * The assignment knows no weights: they are ignored. As a slot that is taken depends on who came before, joins and leaves
- * may move keys between two others. Shares are far from even, and that is what there is to be learnt: Φ(i, j) is
- * i² + (j + 1)² + 24, so that all virtual servers of a server are within 81 slots, and whoever is first behind the gap owns
+ * may move keys between two others: none where the highest number joins or leaves, else of `server-1` … `server-N` up to
+ * 9 % of the requests to N = 20, and 31 % near 56. Shares are far from even, and that is what there is to be learnt: Φ(i, j)
+ * is i² + (j + 1)² + 24, so that all virtual servers of a server are within 81 slots, and whoever is first behind the gap owns
  * it, 84 % of all requests with three servers; and H(i) is (i + 1)² + 16, so that requests reach only the 87 slots that are 16
  * above a square modulo 512, which more virtual servers can't make even.
  *
