@@ -156,7 +156,8 @@ export function explainApi(fleet: Pick<Fleet, 'owner' | 'explain'>) {
             name: 'key',
             in: 'query',
             required: false,
-            description: 'Any other key, as HASH_KEY takes it from a request; instead of id',
+            description:
+              'Any other key, as the text that is hashed; instead of id. With HASH=nginx that is the value as it stands in a request, so a % in it is written %25 here',
             // One for both would be filled in for both, which is refused.
             schema: { type: 'string', example: '' },
           },

@@ -78,7 +78,7 @@ interface Seat {
   readonly load: Load;
 }
 
-/** What all bounds of one claim depend on: requests in flight with the one to be placed, and weights, of those that may be asked. */
+/** What all bounds of one claim depend on: requests in flight with the one to be placed, and weights, in sum. */
 interface Limits {
   readonly inFlight: number;
   readonly weightSum: number;
@@ -97,9 +97,11 @@ export interface ChooserOptions {
  * has one, and each worker has one for its copy of the ring; each goes by what its own process has in flight.
  *
  * - With a load factor c no replica gets a request with which it would have more in flight than
- *   ceil(c · m · w / W): m are all in flight with this one and W all weights, of the replicas that may be asked (Mirrokni,
+ *   ceil(c · m · w / W): m are all in flight with this one and W all weights, of all replicas of the map (Mirrokni,
  *   Thorup and Zadimoghaddam, "Consistent Hashing with Bounded Loads", SODA 2018). The next of the key's order that has
- *   room gets it. Weights are those of the map: one that starts slowly has the bound of the weight that it has by then.
+ *   room gets it. Those that a request was put to before count as well: only where nobody else has room by that bound, m
+ *   and W are those of the others alone, of whom one always has. Weights are those of the map: one that starts slowly has
+ *   the bound of the weight that it has by then.
  * - A hot key goes to whichever of its first replicas has the fewest in flight by weight; see HotKeys.
  */
 export class Chooser implements Choices {
@@ -323,15 +325,18 @@ export class Chooser implements Choices {
     return boundOf({ loadFactor: this.#balance.loadFactor, weight, ...limits });
   }
 
+  /** O(1) where nobody was asked before, else O(N) for N replicas. */
   #limits(except: ReadonlySet<string> | undefined): Limits {
-    let { inFlight } = this.#sum;
-    let weightSum = this.#weightSum;
-    for (const name of except ?? []) {
+    const all = { inFlight: this.#sum.inFlight + 1, weightSum: this.#weightSum };
+    if (except === undefined || except.size === 0) return all;
+    if (this.#placement.names.some((name) => this.#takes(name, except, all))) return all;
+    let { inFlight, weightSum } = all;
+    for (const name of except) {
       const seat = this.#seats.get(name);
       if (seat === undefined) continue;
       inFlight -= seat.load.inFlight;
       weightSum -= seat.weight;
     }
-    return { inFlight: inFlight + 1, weightSum };
+    return { inFlight, weightSum };
   }
 }

@@ -1,7 +1,7 @@
 import { sitesOf, type Algorithm, type Arcs, type Placement, type Site } from './placement.ts';
 
 /**
- * A point is sorted as one float64: 32 of its 53 bits are the position, the others the rank, and rank 0 is
+ * How many replicas a circle has room for. A point is sorted as one float64: 32 of its 53 bits are the position, the others the rank, and rank 0 is
  * taken.
  */
 export const REPLICAS_MAX = 2 ** 21 - 1;
@@ -134,10 +134,13 @@ export abstract class Circle implements Placement {
     this.#soleOwners = this.#soleOwnersOf(arcBits);
   }
 
+  /** The key's position, in [0, 2^32). O(length). */
   abstract hash(key: string): number;
 
+  /** The replica that owns the key; undefined when there is none. Expected O(1) beyond the hash. */
   abstract owner(key: string): string | undefined;
 
+  /** The hash itself, in [0, 2^32). O(length). */
   positionOf(key: string): number {
     return this.hash(key);
   }
@@ -155,8 +158,8 @@ export abstract class Circle implements Placement {
 
   /**
    * Clockwise from the key's hash, each replica when its first point is met. A replica without a point, as a ring of
-   * another balancer may have, is not in it. Expected O(N log N) for all of N replicas, and for fewer O(N) at most, of
-   * which N is bytes to clear.
+   * another balancer may have, is not in it. Expected O(N log N) for all of N replicas of equal weight; whatever the weights
+   * and the limit O(N + p) at most, of which N is bytes to clear.
    */
   preference(key: string, limit = this.names.length): string[] {
     const wanted = Math.min(limit, this.names.length);
@@ -203,11 +206,12 @@ export abstract class Circle implements Placement {
     return { positions: this.#positions.slice(), owners };
   }
 
+  /** One arc for each point, those behind another at their position included. Copies; O(points). */
   arcs(): Arcs {
     return { keyHash: this.keyHash, keySpace: KEY_SPACE, ...this.columns() };
   }
 
-  /** All points in ring order; at one position the owner's first. */
+  /** All points in ring order; at one position the owner's first. O(1) for each that is taken. */
   *entries(): Generator<readonly [position: number, name: string]> {
     for (let i = 0; i < this.points; i++) yield [this.#positions[i]!, this.#byRank[this.#rank(i)]!];
   }

@@ -49,12 +49,13 @@ const NOBODY = -1;
  *   next, with j from 0. One whose slot is taken takes the next free one (+1, round the end).
  *
  * The assignment knows no weights: they are ignored. As a slot that is taken depends on who came before, joins and leaves
- * may move keys between two others. Shares are far from even, and that is what there is to be learnt: Φ(i, j) is
- * i² + (j + 1)² + 24, so that all virtual servers of a server are within 81 slots, and whoever is first behind the gap owns
+ * may move keys between two others: none where the highest number joins or leaves, else of `server-1` … `server-N` up to
+ * 9 % of the requests to N = 20, and 31 % near 56. Shares are far from even, and that is what there is to be learnt: Φ(i, j)
+ * is i² + (j + 1)² + 24, so that all virtual servers of a server are within 81 slots, and whoever is first behind the gap owns
  * it, 84 % of all requests with three servers; and H(i) is (i + 1)² + 16, so that requests reach only the 87 slots that are 16
  * above a square modulo 512, which more virtual servers can't make even.
  *
- * Memory: 3 KiB with the assignment's rules, 4 bytes for each request that is told apart.
+ * Memory: 4 bytes for each slot and for each request that is told apart, 4 KiB with the assignment's rules; and the names.
  */
 export class Course implements Placement {
   readonly algorithm = 'course';
@@ -108,12 +109,12 @@ export class Course implements Placement {
     return new Course(sites, rules);
   }
 
-  /** The number of the key's request, modulo `requests`. */
+  /** The number of the key's request, modulo `requests`: in [0, requests). O(length). */
   hash(key: string): number {
     return remainderOf(integerOf(key) ?? hash32(key), this.rules.requests);
   }
 
-  /** The key's slot: H. */
+  /** The key's slot, H: in [0, slots). O(1) beyond the key's number. */
   positionOf(key: string): number {
     return slotOf(this.rules.requestHash(this.hash(key)), this.rules);
   }
@@ -172,14 +173,20 @@ export function slotsReached(changes: Partial<CourseRules> = {}): number[] {
 }
 
 /**
- * The number of the server that a replica's name stands for: what it ends in, or else a hash of the whole.
+ * The number of the server that a replica's name stands for: what it ends in, or else a hash of the whole. O(length).
  *
+ * @param requests modulo which a hash is taken, 1 or more
  * @returns a safe integer from 0
  */
 export function serverNumberOf(name: string, requests: number = COURSE_RULES.requests): number {
-  const digits = /[0-9]+$/.exec(name);
-  const number = digits === null ? NaN : Number(digits[0]);
+  let digitsAt = name.length;
+  while (digitsAt > 0 && isDigit(name.charCodeAt(digitsAt - 1))) digitsAt--;
+  const number = digitsAt === name.length ? NaN : Number(name.slice(digitsAt));
   return Number.isSafeInteger(number) ? number : hash32(name) % requests;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }
 
 function slotsOf(sites: readonly Site[], rules: CourseRules): Int32Array {

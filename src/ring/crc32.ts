@@ -41,7 +41,7 @@ export function crc32Update(state: number, bytes: Uint8Array): number {
 }
 
 /**
- * The CRC-32 of all bytes that led to a state.
+ * The CRC-32 of all bytes that led to a state. O(1).
  *
  * @returns an integer in [0, 2^32)
  */

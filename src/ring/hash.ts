@@ -9,7 +9,7 @@ const utf8 = new TextEncoder();
 
 /**
  * MurmurHash3_x86_32 over the UTF-8 bytes of `key`; a lone surrogate counts as U+FFFD, as in `TextEncoder`.
- * O(length). Allocates nothing while `key` is ASCII, else only for what follows the last all-ASCII block.
+ * (`MurmurHash3.cpp`). O(length). Allocates nothing while `key` is ASCII, else only for what follows the last all-ASCII block.
  *
  * @param seed an integer, taken modulo 2^32
  * @returns an integer in [0, 2^32)
@@ -19,8 +19,8 @@ export function hash32(key: string, seed = 0): number {
 }
 
 /**
- * The finalizer of MurmurHash3 (`fmix32`): a bijection of the 32-bit integers in which each bit of the input
- * flips each bit of the output about half the time.
+ * The finalizer of MurmurHash3 (`MurmurHash3.cpp`, `fmix32`): a bijection of the 32-bit integers in which each bit of the input
+ * flips each bit of the output about half the time. O(1).
  *
  * @param word an integer, taken modulo 2^32
  * @returns an integer in [0, 2^32)

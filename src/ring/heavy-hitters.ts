@@ -50,6 +50,8 @@ export class HeavyHitters {
   #total = 0;
 
   /**
+   * O(keysMax).
+   *
    * @param keysMax how many keys are counted at a time, a whole number from 1
    * @throws RangeError if it is none
    */
@@ -63,12 +65,12 @@ export class HeavyHitters {
     this.#heap = new Int32Array(keysMax);
   }
 
-  /** What was counted in all, the keys that have no counter included; scaled with the counts. */
+  /** What was counted in all, the keys that have no counter included; scaled with the counts. O(1). */
   get total(): number {
     return this.#total;
   }
 
-  /** How many keys have a counter. */
+  /** How many keys have a counter, in [0, keysMax]. O(1). */
   get size(): number {
     return this.#keys.length;
   }

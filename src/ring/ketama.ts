@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Circle } from './circle.ts';
 import { weightSumOf, type Site } from './placement.ts';
 
-/** Digests of a server that has the mean weight: four points each. */
+/** Digests of a server that has the mean weight (`ketama.c`): four points each. */
 export const KETAMA_DIGESTS = 40;
 
 const POINTS_PER_DIGEST = 4;
@@ -47,6 +47,7 @@ export class Ketama extends Circle {
     });
   }
 
+  /** The first word of the key's MD5, in [0, 2^32). O(length). */
   hash(key: string): number {
     return md5(key).readUInt32LE(0);
   }

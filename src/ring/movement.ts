@@ -53,7 +53,8 @@ interface Pairs {
  * What changes its owner from one placement to the other, of any two algorithms.
  *
  * - Of two maps of one hash (ring and Maglev, or two of one kind) it is exact, for lengths of arcs are counted as
- *   integers, and divided by the key space at the end: one merge over both, O(p) for p points or slots in both together.
+ *   integers, and divided by the key space at the end: one merge over both, O(p) for p points or slots in both together, and
+ *   O(N M) to go through the counts of N and M replicas, of those alone that are not 0 beyond 2^22 pairs.
  * - Of two rendezvous hashings it is exact for ideal hashes: a closed form, {@link rendezvousPairs}. O(N log N + m).
  * - Of different hashes, as where an algorithm is changed for nginx's, where a key was says nothing of where it will be:
  *   from i to j goes the product of their shares, of independent hashes. O(N M).
@@ -283,9 +284,10 @@ function rendezvousPairs(before: readonly Site[], after: readonly Site[], movesM
   }
 
   const largest = new Largest(movesMax);
-  for (const [i, loser] of all.entries()) {
+  for (const loser of all) {
     if (loser.weight === 0) continue;
-    for (let j = 0; j < i; j++) {
+    // All others win nothing from it. So there are no more steps than moves.
+    for (let j = 0; all[j]!.ratio < loser.ratio; j++) {
       const winner = all[j]!;
       const share = loser.weight * winner.weightAfter * (loser.reached - winner.reached);
       if (share > 0) largest.add(loser.was * columns + winner.is, share);

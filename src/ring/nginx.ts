@@ -2,7 +2,7 @@ import { Circle } from './circle.ts';
 import { crc32, crc32Of, crc32Update } from './crc32.ts';
 import type { Site } from './placement.ts';
 
-/** Points of a server of weight 1. */
+/** Points of a server of weight 1 (`ngx_http_upstream_init_chash`). */
 export const NGINX_POINTS_PER_WEIGHT = 160;
 
 const utf8 = new TextEncoder();
@@ -37,6 +37,7 @@ export class Nginx extends Circle {
     return new Nginx(replicas, nginxPointsOf);
   }
 
+  /** The key's CRC-32, in [0, 2^32). O(length). */
   hash(key: string): number {
     return crc32(key);
   }
@@ -49,7 +50,8 @@ export class Nginx extends Circle {
 
 /**
  * Where nginx sets the points of a server: 160 * weight of them, to the nearest whole number and 1 at least, as a replica
- * that starts slowly has a weight that nginx does not know.
+ * that starts slowly has a weight that nginx does not know (`ngx_http_upstream_hash_module.c`). O(p) for its p points, beyond
+ * the length of its label.
  *
  * @returns positions in [0, 2^32), in no order
  */

@@ -35,6 +35,17 @@ function boundOf(factor100: number, inFlight: number, weight: number, weightSum:
   return Math.ceil((factor100 * inFlight * weight) / (100 * weightSum));
 }
 
+/** The bounds of these replicas where nothing but what they have counts. */
+function boundsOf(
+  factor100: number,
+  sites: readonly Site[],
+  inFlight: (name: string) => number,
+): Map<string, number> {
+  const all = sites.reduce((sum, { name }) => sum + inFlight(name), 1);
+  const weightSum = sites.reduce((sum, { weight }) => sum + weight, 0);
+  return new Map(sites.map(({ name, weight }) => [name, boundOf(factor100, all, weight, weightSum)]));
+}
+
 type Step =
   | { readonly do: 'claim'; readonly key: string; readonly except: readonly string[] | undefined }
   | { readonly do: 'release'; readonly which: number }
@@ -82,19 +93,18 @@ describe('with a load factor', () => {
             } else {
               const { key } = step;
               const except = step.except && new Set(step.except);
-              const asked = sites.filter(({ name }) => except?.has(name) !== true);
               const inFlight = (name: string): number => held.filter((one) => one === name).length;
-              const all = asked.reduce((sum, { name }) => sum + inFlight(name), 1);
-              const weightSum = asked.reduce((sum, { weight }) => sum + weight, 0);
-              const bounds = new Map(
-                asked.map(({ name, weight }) => [name, boundOf(factor100, all, weight, weightSum)]),
-              );
+              const left = sites.filter(({ name }) => except?.has(name) !== true);
+              const all = boundsOf(factor100, sites, inFlight);
+              const bounds = left.some(({ name }) => inFlight(name) < (all.get(name) ?? 0))
+                ? all
+                : boundsOf(factor100, left, inFlight);
               const expected = choosing.chooser.placement
                 .preference(key)
-                .find((name) => inFlight(name) < (bounds.get(name) ?? 0));
+                .find((name) => except?.has(name) !== true && inFlight(name) < (bounds.get(name) ?? 0));
               const chosen = choosing.chooser.choose(key, except);
               expect(chosen).toBe(expected);
-              expect(chosen === undefined).toBe(asked.length === 0);
+              expect(chosen === undefined).toBe(left.length === 0);
               const { passed, ...trace } = choosing.chooser.trace(key, except);
               expect(trace.chosen).toBe(chosen);
               for (const { replica, why, bound, inFlight: told } of passed)
@@ -112,6 +122,70 @@ describe('with a load factor', () => {
       ),
       { seed: SEED, numRuns: 300 },
     );
+  });
+
+  test('who was asked before raises nobody’s bound while another has room, spread keys and slow starters included', () => {
+    // Sixteenths are exact, so that the bounds of one that starts slowly are, too.
+    const weights = fc.oneof(
+      WEIGHT,
+      fc.integer({ min: 1, max: 31 }).map((sixteenths) => sixteenths / 16),
+    );
+    fc.assert(
+      fc.property(
+        fc.constantFrom('ring', 'maglev', 'rendezvous', 'nginx', 'ketama'),
+        fc.constantFrom(101, 125, 200),
+        fc.array(weights, { minLength: 2, maxLength: NAMES.length }),
+        fc.array(fc.array(fc.nat({ max: 5 }), { maxLength: 4 }), { minLength: 10, maxLength: 60 }),
+        (hash, factor100, weights, retried) => {
+          const sites = weights.map((weight, i): Site => ({ name: NAMES[i] as string, weight }));
+          const choosing = new Choosing({ hash, loadFactor: factor100 / 100, hotKeySpread: 2 }, sites);
+          const inFlight = (name: string): number => choosing.loadOf(name).inFlight;
+          choosing.ask('hot', 300);
+          choosing.nowMs += 1000;
+          choosing.ask('hot', 1);
+          expect(choosing.chooser.trace('hot').spread).toHaveLength(
+            choosing.chooser.placement.preference('hot', 2).length,
+          );
+          for (const [i, asked] of retried.entries()) {
+            const except = new Set(asked.map((one) => NAMES[one] ?? 'gone'));
+            const left = sites.filter(({ name }) => !except.has(name));
+            const bounds = boundsOf(factor100, sites, inFlight);
+            const hasRoom = ({ name }: Site): boolean => inFlight(name) < (bounds.get(name) ?? 0);
+            const chosen = choosing.chooser.choose(i % 2 === 0 ? 'hot' : `${i}`, except);
+            expect(chosen === undefined).toBe(left.length === 0);
+            if (chosen === undefined) continue;
+            expect(except.has(chosen)).toBe(false);
+            choosing.loadOf(chosen).add(1);
+            if (left.some(hasRoom)) expect(inFlight(chosen)).toBeLessThanOrEqual(bounds.get(chosen) ?? 0);
+          }
+        },
+      ),
+      { seed: SEED, numRuns: 200 },
+    );
+  });
+
+  test('what one may have once it failed a request is told by the bound that decided', () => {
+    const choosing = new Choosing({ loadFactor: 1.25 }, ['a', 'b', 'c']);
+    const key = Array.from({ length: 100 }, (_, i) => `${i}`).find(
+      (one) => choosing.chooser.placement.preference(one).join('') === 'abc',
+    );
+    const told = () => choosing.chooser.trace(key as string, new Set(['a'])).passed;
+    choosing.loadOf('b').add(4);
+    choosing.loadOf('c').add(3);
+    const before = { replica: 'a', why: 'asked before' } as const;
+    // 8 in all with the new one: ceil(1.25 * 8 / 3) = 4. Without a, it would be 5.
+    expect(told()).toEqual([before, { replica: 'b', why: 'over its bound', inFlight: 4, bound: 4 }]);
+    // 9 in all: 4 again, and nobody has room but a. Without it, ceil(1.25 * 9 / 2) = 6.
+    choosing.loadOf('c').add(1);
+    expect(told()).toEqual([before]);
+    choosing.loadOf('b').add(3);
+    choosing.loadOf('c').add(1);
+    // 13 in all: ceil(1.25 * 13 / 3) = 6. Without a, it would be 9.
+    expect(told()).toEqual([before, { replica: 'b', why: 'over its bound', inFlight: 7, bound: 6 }]);
+    choosing.loadOf('c').add(5);
+    choosing.loadOf('b').add(5);
+    // 23 in all: ceil(1.25 * 23 / 3) = 10, which c has. Without a, ceil(1.25 * 23 / 2) = 15.
+    expect(told()).toEqual([before]);
   });
 
   test('what is in flight at one that is off the map binds nobody, and counts again when it is back', () => {

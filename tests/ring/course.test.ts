@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { COURSE_REPLICAS_MAX, Course, serverNumberOf, slotsReached } from '../../src/ring/course.ts';
 import { hash32, mix32 } from '../../src/ring/hash.ts';
 import { movement } from '../../src/ring/movement.ts';
-import { placementSuite } from './placement.suite.ts';
+import { needlessIn, placementSuite } from './placement.suite.ts';
 
 placementSuite('Course', (replicas) => Course.of(replicas), {
   // It is this uneven: of ten servers one has two thirds of the requests.
@@ -175,6 +175,24 @@ describe('the diagnosis', () => {
     for (const share of Course.of(THREE, cure).share().values())
       expect(Math.abs(share * 3 - 1)).toBeLessThan(0.15);
   });
+});
+
+test('one that comes with the highest number takes keys only for itself, others make the rest exchange up to 31 %', () => {
+  const worst = { highest: 0, upTo20: 0, upTo55: 0 };
+  for (let n = 1; n < COURSE_REPLICAS_MAX; n++) {
+    const servers = Array.from({ length: n + 1 }, (_, i) => `server-${i + 1}`);
+    const after = Course.of(servers);
+    for (const [i, guest] of servers.entries()) {
+      const needless = needlessIn(
+        movement(Course.of(servers.filter((each) => each !== guest)), after),
+        guest,
+      );
+      if (i === n) worst.highest = Math.max(worst.highest, needless);
+      if (n <= 20) worst.upTo20 = Math.max(worst.upTo20, needless);
+      worst.upTo55 = Math.max(worst.upTo55, needless);
+    }
+  }
+  expect(worst).toEqual({ highest: 0, upTo20: 44 / 512, upTo55: 160 / 512 });
 });
 
 test('one that comes with a smaller number makes others exchange keys, for slots are taken in order', () => {

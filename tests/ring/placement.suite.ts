@@ -374,7 +374,7 @@ export function placementSuite(
 }
 
 /** What moves between two that are there before and after. */
-function needlessIn({ moves }: Movement, guest: string): number {
+export function needlessIn({ moves }: Movement, guest: string): number {
   return moves.reduce((sum, { from, to, share }) => sum + (from === guest || to === guest ? 0 : share), 0);
 }
 
