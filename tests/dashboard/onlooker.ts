@@ -6,6 +6,8 @@ import { openBrowser, type Browser } from '../browser.ts';
 /** Pictures of each state that was seen; kept, since some of it only an eye can judge. */
 const PICTURES = new URL('../../test-output/page/', import.meta.url);
 const NETWORK_CHANGED = 'net::ERR_NETWORK_CHANGED';
+/** The browser's own page on an error, which may come in only when the next attempt is under way, and ends that. */
+const ERROR_PAGE = 'interrupted by another navigation to "chrome-error:';
 const AXE = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'));
 
 /** What the browser complained of: there is to be none of it. */
@@ -37,7 +39,8 @@ export class Onlooker implements AsyncDisposable {
         (error: Error) => error,
       );
       if (failed === undefined) break;
-      if (!failed.message.includes(NETWORK_CHANGED)) throw failed;
+      const isPassing = [NETWORK_CHANGED, ERROR_PAGE].some((one) => failed.message.includes(one));
+      if (!isPassing) throw failed;
     }
     return onlooker;
   }
