@@ -124,18 +124,15 @@ function orphaned(scene: Scene, unanswered: Unanswered): Outcome {
   const { gone } = scene;
   const { id, came } = unanswered;
   const text = told(came);
-  const named = gone
-    .filter((name) => text.includes(name))
-    .toSorted((a, b) => b.length - a.length)
-    .at(0);
-  const name = named ?? gone.at(-1);
-  if (name === undefined) return ungreeted(scene, unanswered);
+  const [name] = gone.filter((one) => text.includes(one)).toSorted((one, other) => other.length - one.length);
+  const last = name ?? gone.at(-1);
+  if (last === undefined) return ungreeted(scene, unanswered);
+  const answer = `id ${id} is answered with ${text}`;
   return scene.fail(
-    `after /rm of ${name}, id ${id} is answered with ${text}: is ${name} still on the ring?`,
-    {
-      needs: ['greet', 'answer every id'],
-      shows: 'leave removed servers alone',
-    },
+    name === undefined
+      ? `after /rm of servers, the last of them ${last}, ${answer}: are removed servers still on the ring?`
+      : `after /rm of ${name}, ${answer}: is ${name} still on the ring?`,
+    { needs: ['greet', 'answer every id'], shows: 'leave removed servers alone' },
   );
 }
 
