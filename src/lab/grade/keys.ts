@@ -40,6 +40,19 @@ const LATER_SERVERS = 3;
 const LATER_MOVES_MAX_SHARE = 0.7;
 /** Keys of later servers, below which their share says nothing. */
 const LATER_KEYS_MIN = 5;
+/** Servers whose names end in the same digit, of which each has to get keys. */
+const ALIKE_SERVERS = 4;
+/**
+ * Of the sample, what a server has to get to count as one that gets keys, and how many of them have to. With the
+ * assignment's functions, and where points are drawn, four of 12 servers always do better (1192 fleets); where the last
+ * digit of the name is taken for the number of the server 4 of 5 fleets do not.
+ */
+const ALIKE_SHARE_MIN = 4 / SAMPLE;
+const ALIKE_SERVERS_MIN = 2;
+/** With more of them shares are so small that chance may make them nothing. */
+const ALIKE_FLEET_MAX = 12;
+/** With other names each: a ring of few points may leave them little once. */
+const ALIKE_TRIES = 2;
 /** The one that is asked first. */
 const FIRST_ID = 123_456;
 /** How often in a row an id is asked, with no other request at the same time, to see whether it keeps to a server. */
@@ -392,6 +405,35 @@ export async function keysReturn(scene: Scene): Promise<Outcome> {
   return scene.fail(`${away} of ${SAMPLE} keys are elsewhere`, {
     needs: ['leave keys where they are', 'leave removed servers alone'],
   });
+}
+
+/** Names that end alike are other names all the same. */
+export async function alikeGetKeys(scene: Scene, names: readonly string[]): Promise<Outcome> {
+  const fleet = names.length + ALIKE_SERVERS;
+  if (fleet > ALIKE_FLEET_MAX) return notTried(`with ${fleet} servers it can not be told from chance`);
+  for (let round = 1; ; round++) {
+    const before = await ownersOf(scene);
+    if (!isOwners(before)) return before;
+    // A multiple of ten apart, so that all end in the same digit.
+    const fresh = scene.freshNames(ALIKE_SERVERS, 10);
+    const unready = unremovable(scene) ?? (await joined(scene, fresh));
+    if (unready !== undefined) return unready;
+    const after = await ownersOf(scene);
+    if (!isOwners(after)) return after;
+    const newcomers = appeared(before, after);
+    if (newcomers.length > ALIKE_SERVERS)
+      return notTried(`of ${ALIKE_SERVERS} servers that came ${newcomers.length} new greeters came`);
+    const counts = sightings(after);
+    const rich = newcomers.filter((one) => (counts.get(one) ?? 0) >= ALIKE_SHARE_MIN * SAMPLE).length;
+    if (rich >= ALIKE_SERVERS_MIN) return pass(`${fresh.join(', ')}: ${newcomers.length} of them got keys`);
+    if (round === ALIKE_TRIES)
+      return scene.fail(
+        `of ${fresh.join(', ')} only ${rich} got more than a few keys, and so it was with others: is the number of a server only the last digit of its name?`,
+        { needs: ['spread ids', 'leave keys where they are', 'leave removed servers alone'] },
+      );
+    const stays = await parted(scene, fresh);
+    if (stays !== undefined) return stays;
+  }
 }
 
 export async function addUnderLoad(scene: Scene): Promise<Outcome> {

@@ -14,6 +14,7 @@ import {
 import {
   addMoves,
   addUnderLoad,
+  alikeGetKeys,
   asksIds,
   everyIdAnswered,
   greetersListed,
@@ -239,6 +240,12 @@ export const POINTS: readonly Point[] = [
     asks: 'After /add and /rm of the same server, every key is back where it was',
     why: 'Where a key goes depends on which servers there are, not on what happened before.',
     run: (scene) => asksIds(scene, keysReturn),
+  },
+  {
+    id: 'alike-names',
+    asks: 'Servers whose names end in the same digit get keys as others do',
+    why: 'Servers that get the same number share their points on the ring, and some of them get nothing.',
+    run: (scene) => withTwo(scene, alikeGetKeys),
   },
   {
     id: 'errors',

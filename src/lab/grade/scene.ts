@@ -219,13 +219,15 @@ export class Scene {
    * Names that nobody has, nor has had: who is removed and still answers is no newcomer under its old name. They end in
    * numbers that nobody ends in either: where numbers of servers are read from names, as the assignment's hash functions
    * invite to, these are new servers and no twins of others.
+   *
+   * @param step from each number to the next
    */
-  freshNames(count: number): string[] {
+  freshNames(count: number, step = 1): string[] {
     const numbers = this.#current.map((name) => serverNumberOf(name));
     const last = Math.max(this.#lastNumber, ...numbers);
-    const first = Number.isSafeInteger(last + count) ? last + 1 : this.#lastNumber + 1;
-    this.#lastNumber = first + count - 1;
-    return Array.from({ length: count }, (_, i) => `grade-${first + i}`);
+    const first = Number.isSafeInteger(last + count * step) ? last + 1 : this.#lastNumber + 1;
+    this.#lastNumber = first + (count - 1) * step;
+    return Array.from({ length: count }, (_, i) => `grade-${first + i * step}`);
   }
 
   /**

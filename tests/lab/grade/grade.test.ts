@@ -325,6 +325,17 @@ describe('an implementation that breaks one point fails that point and no other'
     ['rm-moves', placedBy((fake, key) => numberedByPlace(fake.names, key))],
     ['add-moves', cached(new Map())],
     [
+      'alike-names',
+      placedBy((fake, key) => {
+        // Who has the same last digit has the same points, which are of the last that joined.
+        const byDigit = new Map(fake.names.map((name) => [name.slice(-1), name]));
+        const digit = [...byDigit.keys()].toSorted(
+          (a, b) => hash32(`${b}|${key}`) - hash32(`${a}|${key}`),
+        )[0];
+        return byDigit.get(digit ?? '') ?? '';
+      }),
+    ],
+    [
       'rm-too-many-names',
       (fake, asked) =>
         is(asked, 'DELETE /rm') && namesOf(asked).length > countOf(asked) && countOf(asked) === 1
