@@ -411,6 +411,7 @@ export async function keysReturn(scene: Scene): Promise<Outcome> {
 export async function alikeGetKeys(scene: Scene, names: readonly string[]): Promise<Outcome> {
   const fleet = names.length + ALIKE_SERVERS;
   if (fleet > ALIKE_FLEET_MAX) return notTried(`with ${fleet} servers it can not be told from chance`);
+  let richest = 0;
   for (let round = 1; ; round++) {
     const before = await ownersOf(scene);
     if (!isOwners(before)) return before;
@@ -426,6 +427,9 @@ export async function alikeGetKeys(scene: Scene, names: readonly string[]): Prom
     const counts = sightings(after);
     const rich = newcomers.filter((one) => (counts.get(one) ?? 0) >= ALIKE_SHARE_MIN * SAMPLE).length;
     if (rich >= ALIKE_SERVERS_MIN) return pass(`${fresh.join(', ')}: ${newcomers.length} of them got keys`);
+    richest = Math.max(richest, rich);
+    // Where new servers get nothing whatever their names, names are not to blame.
+    if (round === ALIKE_TRIES && richest === 0) return notTried('new servers get next to no keys');
     if (round === ALIKE_TRIES)
       return scene.fail(
         `of ${fresh.join(', ')} only ${rich} got more than a few keys, and so it was with others: is the number of a server only the last digit of its name?`,
