@@ -258,7 +258,7 @@ describe('the grader as a command', () => {
     const { status, stdout, stderr } = await lab('grade', fake.url.replace('http://', ''), '--yes');
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toContain('✓ pass  keys-return');
-    expect(stdout).toEndWith('score: 28 of 28 points passed\nthe servers are the same as before\n');
+    expect(stdout).toEndWith('score: 32 of 32 points passed\nthe servers are the same as before\n');
   });
 
   test('ends with 1 where something failed, and says it as JSON too', async () => {
@@ -268,14 +268,14 @@ describe('the grader as a command', () => {
     const { status, stdout } = await lab('grade', fake.url, '--yes', '--json');
     const verdict = JSON.parse(stdout) as { score: object; left_as_found: boolean };
     expect(status).toBe(1);
-    expect(verdict).toMatchObject({ score: { passed: 27, failed: 1, not_tried: 0 }, left_as_found: true });
+    expect(verdict).toMatchObject({ score: { passed: 31, failed: 1, not_tried: 0 }, left_as_found: true });
   });
 
   test('ends with 0 where nothing failed, and says what could not be seen', async () => {
     await using fake = await Fake.open({ original: true });
     const { status, stdout } = await lab('grade', fake.url, '--yes');
     expect(status).toBe(0);
-    expect(stdout).toContain('score: 23 of 27 points passed, 4 not tried\n');
+    expect(stdout).toContain('score: 27 of 31 points passed, 4 not tried\n');
     expect(stdout).toContain(
       'not tried, neither passed nor failed: same-id, add-moves, rm-moves, keys-return\n',
     );

@@ -20,6 +20,16 @@ export function unlisted(scene: Scene): Outcome {
   return scene.fail('GET /rep does not say which servers there are', { shows: 'list servers' });
 }
 
+/** Where `/rep` does not say who is in after a call, which may have ended the balancer. */
+async function unlistedAfter(scene: Scene, what: string, came: Exchange): Promise<Outcome> {
+  const { ok } = await scene.call('/rep');
+  return ok ? unlisted(scene) : scene.fail(`${what}: ${told(came)}, and after it nothing answers`);
+}
+
+function callText(method: Method, body: object): string {
+  return `${CALLS[method]} ${JSON.stringify(body)}`;
+}
+
 /** /add of n, of which some with names. */
 export async function adds(scene: Scene, n: number, named: number, fault: Fault): Promise<Outcome> {
   const before = await scene.names();
@@ -27,14 +37,21 @@ export async function adds(scene: Scene, n: number, named: number, fault: Fault)
   const hostnames = scene.freshNames(named);
   const came = named === 0 ? await nameless(scene, 'add', n) : await scene.add({ n, hostnames });
   const after = await scene.members();
-  if (after === undefined) return unlisted(scene);
+  if (after === undefined)
+    return unlistedAfter(scene, callText('add', named === 0 ? { n } : { n, hostnames }), came);
   const now = after.names;
   const absent = [...before, ...hostnames].filter((name) => !now.includes(name));
   if (now.length !== before.length + n || absent.length > 0)
     return scene.fail(`${unmoved(before, now, absent)}; the reply is ${told(came)}`, fault);
   if (new Set(now).size < now.length) return scene.fail(`a name comes twice: ${now.join(', ')}`, fault);
   const added = now.filter((name) => !before.includes(name));
-  return replied(scene, came, after, `N was ${before.length} and is ${now.length}: ${added.join(', ')}`);
+  return replied(
+    scene,
+    came,
+    after,
+    `N was ${before.length} and is ${now.length}: ${added.join(', ')}`,
+    before,
+  );
 }
 
 function unmoved(before: readonly string[], now: readonly string[], absent: readonly string[]): string {
@@ -49,19 +66,57 @@ export async function removes(scene: Scene, named: 0 | 1): Promise<Outcome> {
   if (unready !== undefined) return unready;
   const before = await scene.names();
   if (before === undefined) return unlisted(scene);
-  const fault: Fault = named === 1 ? { shows: 'remove by name' } : { needs: ['remove by name'] };
+  const fault: Fault =
+    named === 1 ? { shows: 'remove by name' } : { needs: ['remove by name'], shows: 'choose who leaves' };
   const came = await (named === 1 ? scene.remove({ n: 1, hostnames: [fresh] }) : nameless(scene, 'rm', 1));
   const after = await scene.members();
-  if (after === undefined) return unlisted(scene);
+  if (after === undefined)
+    return unlistedAfter(scene, callText('rm', named === 0 ? { n: 1 } : { n: 1, hostnames: [fresh] }), came);
   const now = after.names;
   const gone = before.filter((name) => !now.includes(name));
   if (now.length !== before.length - 1 || gone.length !== 1)
-    return scene.fail(
-      `/rep listed ${before.length} servers and lists ${now.length}, and ${gone.join(', ') || 'nobody'} is gone; the reply is ${told(came)}`,
-      fault,
-    );
+    return scene.fail(`${leftText(before, now)}; the reply is ${told(came)}`, fault);
   if (named > 0 && gone[0] !== fresh) return scene.fail(`${fresh} was to go, and ${gone[0]} went`, fault);
-  return replied(scene, came, after, `N was ${before.length} and is ${now.length}: ${gone[0]} is gone`);
+  return replied(
+    scene,
+    came,
+    after,
+    `N was ${before.length} and is ${now.length}: ${gone[0]} is gone`,
+    before,
+  );
+}
+
+function leftText(before: readonly string[], now: readonly string[]): string {
+  const gone = before.filter((name) => !now.includes(name)).join(', ') || 'none';
+  return `/rep listed ${before.length} servers and lists ${now.length}; gone: ${gone}`;
+}
+
+/** /rm of two, of which one has its name given, after two were added. */
+export async function removesFewer(scene: Scene): Promise<Outcome> {
+  const unready = unremovable(scene);
+  if (unready !== undefined) return unready;
+  const fresh = scene.freshNames(2);
+  const stays = await joined(scene, fresh);
+  if (stays !== undefined) return stays;
+  const before = await scene.names();
+  if (before === undefined) return unlisted(scene);
+  const body = { n: 2, hostnames: fresh.slice(0, 1) };
+  const came = await scene.remove(body);
+  const after = await scene.members();
+  if (after === undefined) return unlistedAfter(scene, callText('rm', body), came);
+  const now = after.names;
+  const gone = before.filter((name) => !now.includes(name));
+  if (now.length !== before.length - 2 || gone.length !== 2 || !gone.includes(fresh[0] ?? ''))
+    return scene.fail(`${callText('rm', body)}: ${leftText(before, now)}; the reply is ${told(came)}`, {
+      needs: ['remove by name', 'choose who leaves'],
+    });
+  return replied(
+    scene,
+    came,
+    after,
+    `N was ${before.length} and is ${now.length}: ${gone.join(', ')} are gone`,
+    before,
+  );
 }
 
 /** A call of which the list of names is left out, or where that is refused, empty: the assignment allows both readings. */
@@ -74,8 +129,14 @@ async function nameless(scene: Scene, method: Method, n: number): Promise<Exchan
 }
 
 /** A change that was made: passed where the reply tells it. */
-function replied(scene: Scene, came: Exchange, now: Members, line: string): Outcome {
-  const flaw = flawOf(scene, came, now);
+function replied(
+  scene: Scene,
+  came: Exchange,
+  now: Members,
+  line: string,
+  before: readonly string[],
+): Outcome {
+  const flaw = flawOf(scene, came, now, before);
   if (flaw === undefined) return pass(line);
   const blamed = scene.blamed('reply to a change');
   return blamed === undefined
@@ -84,13 +145,16 @@ function replied(scene: Scene, came: Exchange, now: Members, line: string): Outc
 }
 
 /** What is wrong with the reply to a change that was made; undefined: nothing. What is wrong with `/rep` is not told again. */
-function flawOf(scene: Scene, came: Exchange, now: Members): string | undefined {
-  if (!came.ok || came.status !== 200) return `the change was made, and the reply is ${told(came)}`;
+function flawOf(scene: Scene, came: Exchange, now: Members, before: readonly string[]): string | undefined {
+  if (!came.ok || came.status !== 200) return `the change was made, but the reply is ${told(came)}`;
   const members = membersOf(came.text);
-  if (members === undefined) return `the reply does not list replicas: ${told(came)}`;
+  if (members === undefined)
+    return `the change was made, but the reply does not list the servers: ${told(came)}`;
   const listed = (names: readonly string[]): string => names.toSorted().join(', ');
   if (listed(members.names) !== listed(now.names))
-    return `the reply lists ${listed(members.names)}, and /rep ${listed(now.names)}`;
+    return listed(members.names) === listed(before)
+      ? `the change was made, but the reply lists the servers from before it: ${listed(before)}`
+      : `the change was made, but the reply lists ${listed(members.names)}, and /rep lists ${listed(now.names)}`;
   if (scene.blamed('count servers') !== undefined) return undefined;
   if (members.flaw !== undefined) return `${members.flaw}: ${told(came)}`;
   if (members.count !== now.names.length)
@@ -105,9 +169,9 @@ export async function joined(scene: Scene, hostnames: readonly string[]): Promis
   const body = { n: hostnames.length, hostnames };
   const came = await scene.add(body);
   const now = await scene.names();
-  if (now === undefined) return unlisted(scene);
+  if (now === undefined) return unlistedAfter(scene, callText('add', body), came);
   if (hostnames.every((name) => now.includes(name))) return undefined;
-  return scene.fail(`POST /add ${JSON.stringify(body)} did not add: ${told(came)}`, { shows: 'add by name' });
+  return scene.fail(`${callText('add', body)} did not add: ${told(came)}`, { shows: 'add by name' });
 }
 
 /** Where it is known that no server can be removed, so that none should be added for it; undefined: it is not. */
@@ -123,11 +187,12 @@ export async function parted(scene: Scene, hostnames: readonly string[]): Promis
   const body = { n: hostnames.length, hostnames };
   const came = await scene.remove(body);
   const now = await scene.names();
-  if (before === undefined || now === undefined) return unlisted(scene);
+  if (before === undefined) return unlisted(scene);
+  if (now === undefined) return unlistedAfter(scene, callText('rm', body), came);
   const isDone =
     now.length === before.length - hostnames.length && hostnames.every((name) => !now.includes(name));
   if (isDone) return undefined;
-  return scene.fail(`DELETE /rm ${JSON.stringify(body)} did not remove: ${told(came)}`, {
+  return scene.fail(`${callText('rm', body)} did not remove: ${told(came)}`, {
     shows: 'remove by name',
   });
 }
@@ -157,7 +222,8 @@ export async function refuses(scene: Scene, { method, bodies, text }: Wrong): Pr
   const statuses: number[] = [];
   for (const body of bodies) {
     const { came, what, before, now } = await tried(scene, method, body);
-    if (before === undefined || now === undefined) return unlisted(scene);
+    if (before === undefined) return unlisted(scene);
+    if (now === undefined) return unlistedAfter(scene, what, came);
     const wrong = notRefused(scene, { came, what, before, now });
     if (wrong !== undefined) return wrong;
     if (!came.ok) continue;
@@ -180,7 +246,7 @@ interface Tried {
 async function tried(scene: Scene, method: Method, body: object): Promise<Tried> {
   const before = await scene.names();
   const came = await (method === 'add' ? scene.add(body) : scene.remove(body));
-  const what = `${CALLS[method]} ${JSON.stringify(body)}`;
+  const what = callText(method, body);
   const now = await scene.names();
   if (came.ok && came.status >= 400) scene.note(what, came);
   return { came, what, before, now };
@@ -209,7 +275,8 @@ export async function addsNoTwins(scene: Scene): Promise<Outcome> {
   const lines: string[] = [];
   for (const body of bodies) {
     const { came, what, before, now } = await tried(scene, 'add', body);
-    if (before === undefined || now === undefined) return unlisted(scene);
+    if (before === undefined) return unlisted(scene);
+    if (now === undefined) return unlistedAfter(scene, what, came);
     if (came.ok && came.status === 200 && !saysFailure(came)) {
       const grown = now.length - before.length;
       if (new Set(now).size < now.length) return scene.fail(`${what}: /rep lists ${now.join(', ')}`);

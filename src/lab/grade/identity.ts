@@ -82,6 +82,8 @@ export interface Moves {
   readonly moved: number;
   /** Of those, the ones that neither went to who came nor lay at who left. */
   readonly needless: number;
+  /** Keys that had to stay where they were: those of all others than who came or left. */
+  readonly staying: number;
 }
 
 /** Moves, or why they can't be told. */
@@ -97,20 +99,25 @@ interface Change {
 /** What moved when one server came, by who greets before and after for each key of the same list. O(n). */
 export function movesToNew(before: readonly string[], after: readonly string[], change: Change): Told {
   const moved = after.filter((one, i) => one !== before[i]);
-  return movesAt(change, moved, appeared(before, after));
+  return movesAt(change, moved, { changed: appeared(before, after), owners: after });
 }
 
 /** What moved when one server left, by who greets before and after for each key of the same list. O(n). */
 export function movesFromOld(before: readonly string[], after: readonly string[], change: Change): Told {
   const moved = before.filter((one, i) => one !== after[i]);
-  return movesAt(change, moved, appeared(after, before));
+  return movesAt(change, moved, { changed: appeared(after, before), owners: before });
 }
 
 /**
  * @param moved who has got, or had, each of the keys that moved
  * @param changed who greets in only one of the samples
+ * @param owners all who greet in that sample
  */
-function movesAt({ name, byName }: Change, moved: readonly string[], changed: readonly string[]): Told {
+function movesAt(
+  { name, byName }: Change,
+  moved: readonly string[],
+  { changed, owners }: { readonly changed: readonly string[]; readonly owners: readonly string[] },
+): Told {
   const at = byName || changed.includes(name) ? name : changed[0];
   if (at !== name && changed.length > 1)
     return `of one server that changed ${changed.length} greeters came or went: ${changed.join(', ')}`;
@@ -118,5 +125,5 @@ function movesAt({ name, byName }: Change, moved: readonly string[], changed: re
   if (at === undefined && only !== undefined && others.length === 0)
     return `all keys that moved are of ${only}, which two servers may call themselves`;
   const needless = moved.filter((one) => one !== at).length;
-  return { moved: moved.length, needless };
+  return { moved: moved.length, needless, staying: owners.filter((one) => one !== at).length };
 }

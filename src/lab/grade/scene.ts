@@ -19,6 +19,12 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
+/** An id, and what came in place of a greeting. */
+export interface Unanswered {
+  readonly id: number;
+  readonly came: Exchange;
+}
+
 /** A reply to something that had to be refused, kept for a look at all of them. */
 export interface Refused {
   readonly what: string;
@@ -48,6 +54,8 @@ export class Scene {
   /** The highest number in a name that was given to a server. */
   #lastNumber = 0;
   #denied = false;
+  #hasAdded = false;
+  readonly #gone = new Set<string>();
   /** Who answered for the sample of ids, since servers were changed last; undefined: nobody was asked. */
   owners: readonly string[] | undefined;
   /** What came of the point on whether the same id goes to the same server; undefined: it is not tried yet. */
@@ -98,6 +106,16 @@ export class Scene {
     return this.#denied;
   }
 
+  /** Whether servers were added, or tried to be, at any time. */
+  get hasAdded(): boolean {
+    return this.#hasAdded;
+  }
+
+  /** Names that /rep has listed, and does not list any more, in the order in which they left. */
+  get gone(): readonly string[] {
+    return [...this.#gone];
+  }
+
   get refused(): readonly Refused[] {
     return this.#refused;
   }
@@ -125,6 +143,7 @@ export class Scene {
   }
 
   add(body: object | string): Promise<Exchange> {
+    this.#hasAdded = true;
     return this.#change('/add', { method: 'POST', body });
   }
 
@@ -147,7 +166,10 @@ export class Scene {
   async members(): Promise<Members | undefined> {
     const came = await this.call('/rep');
     const members = came.ok && came.status === 200 ? membersOf(came.text) : undefined;
-    if (members !== undefined) this.#current = members.names;
+    if (members === undefined) return undefined;
+    for (const name of without(this.#current, members.names)) this.#gone.add(name);
+    for (const name of members.names) this.#gone.delete(name);
+    this.#current = members.names;
     return members;
   }
 
@@ -162,15 +184,27 @@ export class Scene {
     return (came.ok && came.status === 200 ? greeterOf(came.text) : undefined) ?? came;
   }
 
-  /** Who answers for each of the ids; an Exchange for the first that nobody answers, with which it ends. */
-  async greeters(ids: readonly number[]): Promise<string[] | Exchange> {
-    const found: string[] = [];
+  /** What came for each of the ids, a few of them at once; it ends after those that are `enough`. */
+  async ask(
+    ids: readonly number[],
+    enough: (some: readonly (string | Exchange)[]) => boolean,
+  ): Promise<(string | Exchange)[]> {
+    const found: (string | Exchange)[] = [];
     for (let from = 0; from < ids.length; from += CONCURRENCY) {
       const some = await Promise.all(ids.slice(from, from + CONCURRENCY).map((id) => this.greeter(id)));
-      for (const one of some) {
-        if (typeof one !== 'string') return one;
-        found.push(one);
-      }
+      found.push(...some);
+      if (enough(some)) break;
+    }
+    return found;
+  }
+
+  /** Who answers for each of the ids, or the first that nobody answers, with which it ends. */
+  async greeters(ids: readonly number[]): Promise<string[] | Unanswered> {
+    const found: string[] = [];
+    const all = await this.ask(ids, (some) => some.some((one) => typeof one !== 'string'));
+    for (const [i, one] of all.entries()) {
+      if (typeof one !== 'string') return { id: ids[i] ?? 0, came: one };
+      found.push(one);
     }
     return found;
   }
@@ -185,13 +219,15 @@ export class Scene {
    * Names that nobody has, nor has had: who is removed and still answers is no newcomer under its old name. They end in
    * numbers that nobody ends in either: where numbers of servers are read from names, as the assignment's hash functions
    * invite to, these are new servers and no twins of others.
+   *
+   * @param step from each number to the next
    */
-  freshNames(count: number): string[] {
+  freshNames(count: number, step = 1): string[] {
     const numbers = this.#current.map((name) => serverNumberOf(name));
     const last = Math.max(this.#lastNumber, ...numbers);
-    const first = Number.isSafeInteger(last + count) ? last + 1 : this.#lastNumber + 1;
-    this.#lastNumber = first + count - 1;
-    return Array.from({ length: count }, (_, i) => `grade-${first + i}`);
+    const first = Number.isSafeInteger(last + count * step) ? last + 1 : this.#lastNumber + 1;
+    this.#lastNumber = first + (count - 1) * step;
+    return Array.from({ length: count }, (_, i) => `grade-${first + i * step}`);
   }
 
   /**

@@ -303,6 +303,39 @@ describe('an implementation that breaks one point fails that point and no other'
           : undefined,
     ],
     [
+      // It removes those that it is given, and chooses only where it is given none.
+      'rm-fewer-names',
+      (fake, asked) =>
+        is(asked, 'DELETE /rm') && namesOf(asked).length === 1 && countOf(asked) === 2
+          ? fake.remove(namesOf(asked), 1)
+          : undefined,
+    ],
+    [
+      'every-id',
+      (_, asked) => (is(asked, 'GET /home') && hash32(`w${asked.id}`) % 20 === 0 ? INTERNAL : undefined),
+    ],
+    [
+      // The heartbeat is handed on as requests are.
+      'every-id',
+      (fake, asked) =>
+        (is(asked, 'GET /home') && hash32(`w${asked.id}`) % 20 > 2) || is(asked, 'GET /heartbeat')
+          ? INTERNAL
+          : fake.answer(asked),
+    ],
+    ['rm-moves', placedBy((fake, key) => numberedByPlace(fake.names, key))],
+    ['add-moves', cached(new Map())],
+    [
+      'alike-names',
+      placedBy((fake, key) => {
+        // Who has the same last digit has the same points, which are of the last that joined.
+        const byDigit = new Map(fake.names.map((name) => [name.slice(-1), name]));
+        const digit = [...byDigit.keys()].toSorted(
+          (a, b) => hash32(`${b}|${key}`) - hash32(`${a}|${key}`),
+        )[0];
+        return byDigit.get(digit ?? '') ?? '';
+      }),
+    ],
+    [
       'rm-too-many-names',
       (fake, asked) =>
         is(asked, 'DELETE /rm') && namesOf(asked).length > countOf(asked) && countOf(asked) === 1
@@ -404,6 +437,157 @@ describe('an implementation that breaks one point fails that point and no other'
       },
     });
     expect(marked(verdict, 'fail')).toEqual(['add-under-load']);
+  });
+
+  test('a first id that is not answered fails every-id, and not home', async () => {
+    const { verdict } = await gradeFake({
+      twist: (_, asked) => (is(asked, 'GET /home') && Number(asked.id) < 200_000 ? INTERNAL : undefined),
+    });
+    expect(marked(verdict, 'fail')).toEqual(['every-id']);
+    expect(cameOf(verdict, 'every-id')).toMatch(/^id 1\d{5}: 500 .*; [0-9]+ of 120 ids were answered$/);
+    expect(cameOf(verdict, 'same-id')).toBe("depends on 'every-id', which failed");
+  });
+
+  test('a variable that requests share fails same-id, and is no id that the balancer draws', async () => {
+    let target = '';
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) => {
+        if (!is(asked, 'GET /home')) return undefined;
+        target = fake.owner(asked.id ?? '');
+        setTimeout(() => asked.raw.end(JSON.stringify(fake.hello(target).body)), 2);
+        return 'done';
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual(['same-id']);
+    expect(cameOf(verdict, 'same-id')).toContain('a variable that requests share');
+  });
+
+  test('ids that are drawn, nearly all for one server, are no variable that requests share', async () => {
+    const { verdict } = await gradeFake({
+      original: true,
+      twist: (fake, asked) => {
+        if (!is(asked, 'GET /home')) return undefined;
+        const [first = '', second = ''] = fake.names;
+        return fake.hello(hash32(`d${fake.drawn++}`) % 50 === 0 ? second : first);
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual([]);
+    expect(marked(verdict, 'not tried')).toContain('same-id');
+  });
+
+  test(
+    'servers that are ready only a moment after /add fail add-under-load, and no other point',
+    async () => {
+      const readyMs = 100;
+      const born = new Map<string, number>();
+      const { verdict } = await gradeFake({
+        twist: (fake, asked) => {
+          const reply = fake.answer(asked);
+          for (const name of fake.names)
+            if (!born.has(name)) born.set(name, is(asked, 'POST /add') ? performance.now() : -Infinity);
+          for (const name of born.keys()) if (!fake.names.includes(name)) born.delete(name);
+          const isLate = performance.now() - (born.get(fake.owner(asked.id ?? '')) ?? 0) < readyMs;
+          return is(asked, 'GET /home') && isLate ? INTERNAL : reply;
+        },
+      });
+      expect(marked(verdict, 'fail')).toEqual(['add-under-load']);
+      expect(marked(verdict, 'not tried')).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'an id that is sent to a server which has left fails rm-ends, with its name',
+    async () => {
+      const orphans = new Map<string, string>();
+      const { verdict } = await gradeFake({
+        twist: (fake, asked) => {
+          const before = [...fake.names];
+          if (is(asked, 'DELETE /rm')) {
+            const reply = fake.answer(asked);
+            for (const name of before) if (!fake.names.includes(name)) orphans.set(name.slice(-1), name);
+            return reply;
+          }
+          const name = orphans.get(String(hash32(`o${asked.id}`) % 50));
+          return is(asked, 'GET /home') && name !== undefined
+            ? { status: 500, body: { message: `<Error> KeyError('${name}')`, status: 'failure' } }
+            : undefined;
+        },
+      });
+      expect(marked(verdict, 'fail')).toEqual(['rm-ends']);
+      expect(cameOf(verdict, 'rm-ends')).toMatch(
+        /^after \/rm of (\S+), id [0-9]+ is answered with 500 .*: is \1 still on the ring\?$/,
+      );
+      for (const id of ['add-moves', 'rm-moves', 'keys-return', 'rm-under-load'])
+        expect(cameOf(verdict, id)).toBe("depends on 'rm-ends', which failed");
+    },
+    PATIENCE_MS,
+  );
+
+  test.each([
+    ['that are stopped before they leave fail rm-under-load', Infinity, ['rm-under-load']],
+    ['that take along the requests that they had begun do not', 3, []],
+  ])('servers %s', async (_, lost, failed) => {
+    let failing = 0;
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) => {
+        if (is(asked, 'DELETE /rm') && countOf(asked) === 2 && namesOf(asked).length === 2) {
+          failing = lost;
+          setTimeout(() => {
+            failing = 0;
+            const reply = fake.answer(asked);
+            asked.raw.statusCode = reply.status;
+            asked.raw.end(JSON.stringify(reply.body));
+          }, 30);
+          return 'done';
+        }
+        return is(asked, 'GET /home') && failing-- > 0 ? INTERNAL : undefined;
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual([...failed]);
+  });
+
+  test('a balancer that ends at an /add fails that, and is not said to lack a list', async () => {
+    await using fake = await Fake.open({
+      twist: (self, asked) => {
+        if (!is(asked, 'POST /add')) return undefined;
+        asked.raw.destroy();
+        void self[Symbol.asyncDispose]();
+        return 'done';
+      },
+    });
+    const verdict = await gradeUrl(fake.url, 1000);
+    expect(marked(verdict, 'fail')).toEqual(['add-names']);
+    expect(cameOf(verdict, 'add-names')).toMatch(
+      /^POST \/add \{"n":2,.*\}: no reply: .*, and after it nothing answers$/,
+    );
+  });
+
+  test.each([
+    [
+      'the list from before',
+      ['Server 1', 'Server 2', 'Server 3'],
+      'lists the servers from before it: Server 1',
+    ],
+    ['another list', ['Server 1'], 'lists Server 1, and /rep lists Server 1, Server 2'],
+  ])('an /add that answers with %s is told so', async (_, replicas, text) => {
+    const { verdict } = await gradeFake({
+      twist: (fake, asked) => {
+        const reply = fake.answer(asked);
+        const body = { message: { N: replicas.length, replicas }, status: 'successful' };
+        return is(asked, 'POST /add') && reply.status === 200 ? { status: 200, body } : reply;
+      },
+    });
+    expect(marked(verdict, 'fail')).toEqual(['add-names']);
+    expect(cameOf(verdict, 'add-names')).toStartWith('the change was made, but the reply ');
+    expect(cameOf(verdict, 'add-names')).toContain(text);
+  });
+
+  test('new servers that get no key are told from keys that move too much', async () => {
+    const { verdict } = await gradeFake({ twist: cached(new Map()) });
+    expect(cameOf(verdict, 'add-moves')).toStartWith(
+      'the new servers got no key at all: are old answers cached',
+    );
   });
 
   test('an /rm that only says that it removes fails rm-names, and what is left is told', async () => {
@@ -664,6 +848,32 @@ function haunted(gone: Set<string>): NonNullable<FakeOptions['twist']> {
     fake.names = before;
     return reply;
   };
+}
+
+/** Answers for keys with the server that is chosen. */
+function placedBy(choose: (fake: Fake, key: string) => string): NonNullable<FakeOptions['twist']> {
+  return (fake, asked) => {
+    const owner = choose(fake, asked.id ?? '');
+    if (is(asked, 'GET /home')) return fake.hello(owner);
+    return is(asked, 'GET /map_request') ? { status: 200, body: { mapped_server: owner } } : undefined;
+  };
+}
+
+/** Rendezvous hashing by the place in the list, of which the first has nearly all keys, as with the assignment's functions. */
+function numberedByPlace(names: readonly string[], key: string): string {
+  if (hash32(`f${key}`) % 3 > 0) return names[0] ?? '';
+  const score = (name: string): number => hash32(`${names.indexOf(name)}|${key}`);
+  return names.toSorted((a, b) => score(b) - score(a))[0] ?? '';
+}
+
+/** Who has answered for an id once answers for it until it leaves. */
+function cached(answers: Map<string, string>): NonNullable<FakeOptions['twist']> {
+  return placedBy((fake, key) => {
+    const known = answers.get(key);
+    const owner = known !== undefined && fake.names.includes(known) ? known : fake.owner(key);
+    answers.set(key, owner);
+    return owner;
+  });
 }
 
 /** Answers everything with the first of the servers, so that ids do not spread. */

@@ -67,11 +67,11 @@ describe('moves', () => {
   const named = { name: 'n', byName: true };
   const unnamed = { name: 'n', byName: false };
   test.each([
-    ['to the new one by name', 'aabb', 'anbb', named, { moved: 1, needless: 0 }],
-    ['between others', 'aabb', 'babb', named, { moved: 1, needless: 1 }],
-    ['to the only one that is new', 'aabb', 'axxb', unnamed, { moved: 2, needless: 0 }],
-    ['to the new one and between others', 'aabb', 'bxab', unnamed, { moved: 3, needless: 2 }],
-    ['none', 'aabb', 'aabb', unnamed, { moved: 0, needless: 0 }],
+    ['to the new one by name', 'aabb', 'anbb', named, { moved: 1, needless: 0, staying: 3 }],
+    ['between others', 'aabb', 'babb', named, { moved: 1, needless: 1, staying: 4 }],
+    ['to the only one that is new', 'aabb', 'axxb', unnamed, { moved: 2, needless: 0, staying: 2 }],
+    ['to the new one and between others', 'aabb', 'bxab', unnamed, { moved: 3, needless: 2, staying: 3 }],
+    ['none', 'aabb', 'aabb', unnamed, { moved: 0, needless: 0, staying: 4 }],
     [
       'to one that was there, as which the new one may greet',
       'aabb',
