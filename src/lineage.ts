@@ -44,7 +44,12 @@ async function intact(lineage: readonly number[]): Promise<boolean> {
 
 async function parentOf(pid: number): Promise<number | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The name before it is in brackets and may hold any character, so the fields are counted from the last bracket.
-  const field = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
+  const field = statFields(stat)[1];
   return field === undefined ? undefined : Number(field);
+}
+
+/** What /proc/PID/stat (proc(5)) says behind the name of the process, from its third field on: the state. */
+export function statFields(stat: string): readonly string[] {
+  // The name is in brackets and may hold any character, so the fields are counted from the last bracket.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }

@@ -28,7 +28,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   runtime: ['config', 'log'],
   ring: [],
   replica: [],
-  lab: ['config', 'dashboard', 'ring', 'runtime', 'terminal'],
+  lab: ['config', 'dashboard', 'lineage', 'ring', 'runtime', 'terminal'],
   log: ['config', 'terminal'],
   terminal: ['config'],
   lineage: [],

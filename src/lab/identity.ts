@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
+import { statFields } from '../lineage.ts';
 import type { LabAlgorithm } from './options.ts';
 
 /**
@@ -115,8 +116,7 @@ function at(pid: number): Sight {
 
 /** What /proc/PID/stat (proc(5)) says. */
 export function sightIn(stat: string): Sight {
-  // The name before it is in brackets and may hold any character, so the fields are counted from the last bracket.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(stat);
   const [state, startTicks] = [fields[0], fields[19]];
   // It has ended, and only who started it has not taken note.
   if (state === 'Z' || state === 'X') return 'nobody';

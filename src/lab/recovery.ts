@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Interrupted, LabError } from './errors.ts';
 import { answererOf } from './load.ts';
 import type { Subject } from './subject.ts';
@@ -86,8 +87,6 @@ async function timesOf({ subject, victim, ownId, signal, now }: Killing): Promis
     }
     if (healedMs !== undefined && (ownId === undefined || answersMs !== undefined))
       return { noticedMs, healedMs, answersMs };
-    await new Promise((resolve) => {
-      setTimeout(resolve, POLL_MS);
-    });
+    await sleep(POLL_MS);
   }
 }

@@ -1,5 +1,6 @@
 import { MAGLEV_SLOTS } from '../ring/maglev.ts';
 import { POINTS_PER_REPLICA } from '../ring/ring.ts';
+import { counted, list } from '../dashboard/page/format.js';
 import { columnChart, figure, lineChart, rowChart, type Series } from './chart.ts';
 import { FEW } from './course-study.ts';
 import { diagnosisSection } from './diagnosis-section.ts';
@@ -98,18 +99,9 @@ function evenness(results: Results): Markup {
   return markup`${
     even.length === 0
       ? undefined
-      : markup`<li>With ${listed(even.map(({ algorithm }) => algorithm))} the busiest of ${FEW} servers has ${times} times the mean. ${even.length === 1 ? 'The map is' : 'These maps are'} even, so this is chance${even.length === 1 ? '' : ', and which is ahead is luck'}.</li>
+      : markup`<li>With ${list(even.map(({ algorithm }) => algorithm))} the busiest of ${FEW} servers has ${times} times the mean. ${even.length === 1 ? 'The map is' : 'These maps are'} even, so this is chance${even.length === 1 ? '' : ', and which is ahead is luck'}.</li>
 `
   }${uneven}`;
-}
-
-function listed(words: readonly string[]): string {
-  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
-}
-
-/** A number with what is counted. */
-function counted(n: number, what: string): string {
-  return `${figure(n)} ${what}${n === 1 ? '' : 's'}`;
 }
 
 function findings(results: Results): Markup {

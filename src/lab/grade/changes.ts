@@ -3,16 +3,14 @@ import { membersOf, type Members } from '../contract.ts';
 import type { Exchange } from '../exchange.ts';
 import { pass, type Fault, type Outcome } from './outcome.ts';
 import { isClientError, says, saysFailure, told } from './replies.ts';
-import type { Scene } from './scene.ts';
+import { UNAUTHORIZED, type Method, type Scene } from './scene.ts';
 
 /** What is no number of servers. */
 export const BAD_COUNTS = [{ hostnames: [] }, { n: -1, hostnames: [] }, { n: 'two', hostnames: [] }] as const;
 
 /** Broken off in the midst of a list. */
 const BAD_JSON = '{"n": 1, "hostnames": [';
-const UNAUTHORIZED = 401;
 
-type Method = 'add' | 'rm';
 const CALLS = { add: 'POST /add', rm: 'DELETE /rm' } as const;
 
 /** Where `/rep` does not say who is in. */
@@ -30,28 +28,46 @@ function callText(method: Method, body: object): string {
   return `${CALLS[method]} ${JSON.stringify(body)}`;
 }
 
-/** /add of n, of which some with names. */
-export async function adds(scene: Scene, n: number, named: number, fault: Fault): Promise<Outcome> {
+/** A change that was tried, and who was in before and after it. */
+interface Change {
+  readonly what: string;
+  readonly came: Exchange;
+  readonly before: readonly string[];
+  readonly after: Members;
+}
+
+/** Makes a change, with who is in before and after it; an Outcome where `/rep` does not say. */
+async function changed(
+  scene: Scene,
+  method: Method,
+  body: object,
+  send = (): Promise<Exchange> => scene.change(method, body),
+): Promise<Change | Outcome> {
   const before = await scene.names();
   if (before === undefined) return unlisted(scene);
-  const hostnames = scene.freshNames(named);
-  const came = named === 0 ? await nameless(scene, 'add', n) : await scene.add({ n, hostnames });
+  const came = await send();
+  const what = callText(method, body);
   const after = await scene.members();
-  if (after === undefined)
-    return unlistedAfter(scene, callText('add', named === 0 ? { n } : { n, hostnames }), came);
+  return after === undefined ? unlistedAfter(scene, what, came) : { what, came, before, after };
+}
+
+function isOutcome(found: Change | Outcome): found is Outcome {
+  return 'mark' in found;
+}
+
+/** /add of n, of which some with names. */
+export async function adds(scene: Scene, n: number, named: number, fault: Fault): Promise<Outcome> {
+  const hostnames = scene.freshNames(named);
+  const change = await (named === 0 ? nameless(scene, 'add', n) : changed(scene, 'add', { n, hostnames }));
+  if (isOutcome(change)) return change;
+  const { came, before, after } = change;
   const now = after.names;
   const absent = [...before, ...hostnames].filter((name) => !now.includes(name));
   if (now.length !== before.length + n || absent.length > 0)
     return scene.fail(`${unmoved(before, now, absent)}; the reply is ${told(came)}`, fault);
   if (new Set(now).size < now.length) return scene.fail(`a name comes twice: ${now.join(', ')}`, fault);
   const added = now.filter((name) => !before.includes(name));
-  return replied(
-    scene,
-    came,
-    after,
-    `N was ${before.length} and is ${now.length}: ${added.join(', ')}`,
-    before,
-  );
+  return replied(scene, change, added.join(', '));
 }
 
 function unmoved(before: readonly string[], now: readonly string[], absent: readonly string[]): string {
@@ -64,26 +80,19 @@ export async function removes(scene: Scene, named: 0 | 1): Promise<Outcome> {
   const [fresh = ''] = scene.freshNames(1);
   const unready = await joined(scene, [fresh]);
   if (unready !== undefined) return unready;
-  const before = await scene.names();
-  if (before === undefined) return unlisted(scene);
   const fault: Fault =
     named === 1 ? { shows: 'remove by name' } : { needs: ['remove by name'], shows: 'choose who leaves' };
-  const came = await (named === 1 ? scene.remove({ n: 1, hostnames: [fresh] }) : nameless(scene, 'rm', 1));
-  const after = await scene.members();
-  if (after === undefined)
-    return unlistedAfter(scene, callText('rm', named === 0 ? { n: 1 } : { n: 1, hostnames: [fresh] }), came);
+  const change = await (named === 1
+    ? changed(scene, 'rm', { n: 1, hostnames: [fresh] })
+    : nameless(scene, 'rm', 1));
+  if (isOutcome(change)) return change;
+  const { came, before, after } = change;
   const now = after.names;
   const gone = before.filter((name) => !now.includes(name));
   if (now.length !== before.length - 1 || gone.length !== 1)
     return scene.fail(`${leftText(before, now)}; the reply is ${told(came)}`, fault);
   if (named > 0 && gone[0] !== fresh) return scene.fail(`${fresh} was to go, and ${gone[0]} went`, fault);
-  return replied(
-    scene,
-    came,
-    after,
-    `N was ${before.length} and is ${now.length}: ${gone[0]} is gone`,
-    before,
-  );
+  return replied(scene, change, `${gone[0]} is gone`);
 }
 
 function leftText(before: readonly string[], now: readonly string[]): string {
@@ -98,45 +107,33 @@ export async function removesFewer(scene: Scene): Promise<Outcome> {
   const fresh = scene.freshNames(2);
   const stays = await joined(scene, fresh);
   if (stays !== undefined) return stays;
-  const before = await scene.names();
-  if (before === undefined) return unlisted(scene);
-  const body = { n: 2, hostnames: fresh.slice(0, 1) };
-  const came = await scene.remove(body);
-  const after = await scene.members();
-  if (after === undefined) return unlistedAfter(scene, callText('rm', body), came);
+  const change = await changed(scene, 'rm', { n: 2, hostnames: fresh.slice(0, 1) });
+  if (isOutcome(change)) return change;
+  const { what, came, before, after } = change;
   const now = after.names;
   const gone = before.filter((name) => !now.includes(name));
   if (now.length !== before.length - 2 || gone.length !== 2 || !gone.includes(fresh[0] ?? ''))
-    return scene.fail(`${callText('rm', body)}: ${leftText(before, now)}; the reply is ${told(came)}`, {
+    return scene.fail(`${what}: ${leftText(before, now)}; the reply is ${told(came)}`, {
       needs: ['remove by name', 'choose who leaves'],
     });
-  return replied(
-    scene,
-    came,
-    after,
-    `N was ${before.length} and is ${now.length}: ${gone.join(', ')} are gone`,
-    before,
-  );
+  return replied(scene, change, `${gone.join(', ')} are gone`);
 }
 
 /** A call of which the list of names is left out, or where that is refused, empty: the assignment allows both readings. */
-async function nameless(scene: Scene, method: Method, n: number): Promise<Exchange> {
-  const change = (body: object): Promise<Exchange> =>
-    method === 'add' ? scene.add(body) : scene.remove(body);
-  const came = await change({ n });
+function nameless(scene: Scene, method: Method, n: number): Promise<Change | Outcome> {
+  return changed(scene, method, { n }, () => callNameless(scene, method, n));
+}
+
+async function callNameless(scene: Scene, method: Method, n: number): Promise<Exchange> {
+  const came = await scene.change(method, { n });
   const isRefused = came.ok && came.status >= 400 && came.status !== UNAUTHORIZED;
-  return isRefused ? change({ n, hostnames: [] }) : came;
+  return isRefused ? scene.change(method, { n, hostnames: [] }) : came;
 }
 
 /** A change that was made: passed where the reply tells it. */
-function replied(
-  scene: Scene,
-  came: Exchange,
-  now: Members,
-  line: string,
-  before: readonly string[],
-): Outcome {
-  const flaw = flawOf(scene, came, now, before);
+function replied(scene: Scene, change: Change, who: string): Outcome {
+  const flaw = flawOf(scene, change);
+  const line = `N was ${change.before.length} and is ${change.after.names.length}: ${who}`;
   if (flaw === undefined) return pass(line);
   const blamed = scene.blamed('reply to a change');
   return blamed === undefined
@@ -145,7 +142,7 @@ function replied(
 }
 
 /** What is wrong with the reply to a change that was made; undefined: nothing. What is wrong with `/rep` is not told again. */
-function flawOf(scene: Scene, came: Exchange, now: Members, before: readonly string[]): string | undefined {
+function flawOf(scene: Scene, { came, after: now, before }: Change): string | undefined {
   if (!came.ok || came.status !== 200) return `the change was made, but the reply is ${told(came)}`;
   const members = membersOf(came.text);
   if (members === undefined)
@@ -167,7 +164,7 @@ function flawOf(scene: Scene, came: Exchange, now: Members, before: readonly str
 /** Adds servers of these names that a point needs; an Outcome where that does not work. */
 export async function joined(scene: Scene, hostnames: readonly string[]): Promise<Outcome | undefined> {
   const body = { n: hostnames.length, hostnames };
-  const came = await scene.add(body);
+  const came = await scene.change('add', body);
   const now = await scene.names();
   if (now === undefined) return unlistedAfter(scene, callText('add', body), came);
   if (hostnames.every((name) => now.includes(name))) return undefined;
@@ -183,18 +180,15 @@ export function unremovable(scene: Scene): Outcome | undefined {
 
 /** Removes servers of these names, as a point needs it; an Outcome where that does not work. */
 export async function parted(scene: Scene, hostnames: readonly string[]): Promise<Outcome | undefined> {
-  const before = await scene.names();
-  const body = { n: hostnames.length, hostnames };
-  const came = await scene.remove(body);
-  const now = await scene.names();
-  if (before === undefined) return unlisted(scene);
-  if (now === undefined) return unlistedAfter(scene, callText('rm', body), came);
+  const change = await changed(scene, 'rm', { n: hostnames.length, hostnames });
+  if (isOutcome(change)) return change;
+  const { what, came, before, after } = change;
+  const now = after.names;
   const isDone =
     now.length === before.length - hostnames.length && hostnames.every((name) => !now.includes(name));
-  if (isDone) return undefined;
-  return scene.fail(`${callText('rm', body)} did not remove: ${told(came)}`, {
-    shows: 'remove by name',
-  });
+  return isDone
+    ? undefined
+    : scene.fail(`${what} did not remove: ${told(came)}`, { shows: 'remove by name' });
 }
 
 /** With at least two servers, of which some are added where there are fewer. */
@@ -245,7 +239,7 @@ interface Tried {
 
 async function tried(scene: Scene, method: Method, body: object): Promise<Tried> {
   const before = await scene.names();
-  const came = await (method === 'add' ? scene.add(body) : scene.remove(body));
+  const came = await scene.change(method, body);
   const what = callText(method, body);
   const now = await scene.names();
   if (came.ok && came.status >= 400) scene.note(what, came);
@@ -297,7 +291,7 @@ export async function namesMadeUp(scene: Scene): Promise<Outcome> {
   if (unready !== undefined) return unready;
   const before = await scene.names();
   if (before === undefined) return unlisted(scene);
-  await nameless(scene, 'add', 2);
+  await callNameless(scene, 'add', 2);
   const two = await scene.names();
   if (two === undefined) return unlisted(scene);
   const made = two.filter((name) => !before.includes(name));
@@ -306,7 +300,7 @@ export async function namesMadeUp(scene: Scene): Promise<Outcome> {
   const [first = '', second = ''] = made;
   const stays = await parted(scene, [first]);
   if (stays !== undefined) return stays;
-  const came = await nameless(scene, 'add', 1);
+  const came = await callNameless(scene, 'add', 1);
   const now = await scene.names();
   if (now === undefined) return unlisted(scene);
   const again = now.filter((name) => name === second).length;
@@ -324,7 +318,7 @@ export async function survivesBadJson(scene: Scene): Promise<Outcome> {
   const statuses: number[] = [];
   for (const method of ['add', 'rm'] as const) {
     const before = await scene.names();
-    const came = await (method === 'add' ? scene.add(BAD_JSON) : scene.remove(BAD_JSON));
+    const came = await scene.change(method, BAD_JSON);
     const after = await scene.call('/rep');
     const what = `${CALLS[method]} ${BAD_JSON}`;
     if (!after.ok) return scene.fail(`${what}: ${told(came)}, and after it nothing answers`);

@@ -1,4 +1,5 @@
 /** The points on which server answers for which key, and whether one answers at all. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Exchange } from '../exchange.ts';
 import { randomIds } from '../ids.ts';
 import { balanceOf } from '../statistics.ts';
@@ -444,8 +445,8 @@ export async function addUnderLoad(scene: Scene): Promise<Outcome> {
   const names = await scene.names();
   if (names === undefined) return unlisted(scene);
   if (names.length === 0) return notTried('there is no server to answer before one joins');
-  const blamed = scene.blamed('greet') ?? scene.blamed('answer every id');
-  if (blamed !== undefined) return notTried(`depends on '${blamed}', which failed`);
+  const unanswering = knownUnanswering(scene);
+  if (unanswering !== undefined) return unanswering;
   // What fails already is no fault of who joins, unless it was the last one to join, which is ready in a moment.
   const before = await settled(scene);
   if (!Array.isArray(before)) return notTried(`requests fail before a server joins: ${told(before.came)}`);
@@ -457,8 +458,8 @@ export async function addUnderLoad(scene: Scene): Promise<Outcome> {
 }
 
 export async function rmUnderLoad(scene: Scene, names: readonly string[]): Promise<Outcome> {
-  const blamed = scene.blamed('greet') ?? scene.blamed('answer every id');
-  if (blamed !== undefined) return notTried(`depends on '${blamed}', which failed`);
+  const unanswering = knownUnanswering(scene);
+  if (unanswering !== undefined) return unanswering;
   if (names.length === 0) return notTried('there is no server to answer');
   const fresh = scene.freshNames(2);
   const unready = unremovable(scene) ?? (await joined(scene, fresh));
@@ -477,6 +478,12 @@ export async function rmUnderLoad(scene: Scene, names: readonly string[]): Promi
       ? 'all answered'
       : `${failures.length} failed, which servers that left may have been about to answer`;
   return wrong ?? pass(`${sent} requests, ${few}`);
+}
+
+/** Where it is known that requests fail without any change; undefined: it is not. */
+function knownUnanswering(scene: Scene): Outcome | undefined {
+  const blamed = scene.blamed('greet') ?? scene.blamed('answer every id');
+  return blamed === undefined ? undefined : notTried(`depends on '${blamed}', which failed`);
 }
 
 interface Load {
@@ -500,7 +507,7 @@ async function underLoad(
       const id = ids[state.sent++ % ids.length];
       const came = await scene.greeter(id ?? 0);
       if (typeof came !== 'string') failures.push(came);
-      if (state.sent > UNDER_LOAD_FAST_MAX) await pause(UNDER_LOAD_PAUSE_MS);
+      if (state.sent > UNDER_LOAD_FAST_MAX) await sleep(UNDER_LOAD_PAUSE_MS);
     }
   };
   const changing = async (): Promise<Outcome | undefined> => {
@@ -518,14 +525,8 @@ async function settled(scene: Scene): Promise<string[] | Unanswered> {
     const found = await scene.greeters(sampleIds());
     if (Array.isArray(found) || round === SETTLE_ROUNDS_MAX) return found;
     if (!found.came.ok && found.came.timedOut) return found;
-    await pause(SETTLE_PAUSE_MS);
+    await sleep(SETTLE_PAUSE_MS);
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }
 
 function isAnswered(found: readonly string[] | Unanswered): found is readonly string[] {

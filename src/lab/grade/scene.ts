@@ -12,7 +12,11 @@ const SILENT_CALLS_MAX = 3;
 export const CONCURRENCY = 4;
 /** Times that servers are put back before what differs is left. */
 const RESTORE_ROUNDS_MAX = 2;
-const UNAUTHORIZED = 401;
+export const UNAUTHORIZED = 401;
+
+/** The calls that change who is in. */
+export type Method = 'add' | 'rm';
+const CHANGES = { add: ['/add', 'POST'], rm: ['/rm', 'DELETE'] } as const;
 
 /** Nothing answers at the URL, or not as an HTTP server. */
 export class Unreachable extends Error {
@@ -142,18 +146,11 @@ export class Scene {
     return came;
   }
 
-  add(body: object | string): Promise<Exchange> {
-    this.#hasAdded = true;
-    return this.#change('/add', { method: 'POST', body });
-  }
-
-  remove(body: object | string): Promise<Exchange> {
-    return this.#change('/rm', { method: 'DELETE', body });
-  }
-
-  async #change(path: string, call: Omit<Call, 'timeoutMs'>): Promise<Exchange> {
+  async change(method: Method, body: object | string): Promise<Exchange> {
+    if (method === 'add') this.#hasAdded = true;
     this.owners = undefined;
-    const came = await this.call(path, { ...call, token: this.#access.token });
+    const [path, verb] = CHANGES[method];
+    const came = await this.call(path, { method: verb, body, token: this.#access.token });
     if (came.ok && came.status === UNAUTHORIZED) this.#denied = true;
     return came;
   }
@@ -244,8 +241,8 @@ export class Scene {
     for (let round = 0; now !== undefined && round < RESTORE_ROUNDS_MAX; round++) {
       const [extra, missing] = [without(now, wanted), without(wanted, now)];
       if (extra.length + missing.length === 0) break;
-      await this.#eachOrAll(extra, (body) => this.remove(body));
-      await this.#eachOrAll(missing, (body) => this.add(body));
+      await this.#eachOrAll('rm', extra);
+      await this.#eachOrAll('add', missing);
       now = await this.names();
     }
     if (now === undefined) {
@@ -257,13 +254,13 @@ export class Scene {
   }
 
   /** All in one call, or where that fails one by one. */
-  async #eachOrAll(names: readonly string[], change: (body: object) => Promise<Exchange>): Promise<void> {
+  async #eachOrAll(method: Method, names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
-    const came = await change({ n: names.length, hostnames: names });
+    const came = await this.change(method, { n: names.length, hostnames: names });
     if ((came.ok && came.status < 400) || names.length === 1) return;
     for (const name of names) {
       if (this.lost) return;
-      await change({ n: 1, hostnames: [name] });
+      await this.change(method, { n: 1, hostnames: [name] });
     }
   }
 }

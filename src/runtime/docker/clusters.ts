@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import { StartFailed } from '../runtime.ts';
 import { call, unlessGone } from './engine.ts';
@@ -58,9 +59,7 @@ export class Clusters {
       refused = await this.#removeAll(there);
       for (const id of there.containers) containers.add(id);
       for (const id of there.networks) networks.add(id);
-      await new Promise((resolve) => {
-        setTimeout(resolve, LOOK_EVERY_MS);
-      });
+      await sleep(LOOK_EVERY_MS);
     }
     throw refused ?? new StartFailed(`what there is of ${cluster} does not go`);
   }
