@@ -16,6 +16,7 @@ import {
 } from '../../src/fleet/errors.ts';
 import { Ring } from '../../src/ring/ring.ts';
 import { ForwardError } from '../../src/traffic/forward.ts';
+import { EMPTY_PLAN } from './empty-plan.ts';
 
 const SECRET = '/srv/secret/app.ts:12 hunter2';
 const BUG = 'Something went wrong inside Ringmaster: its log has the details';
@@ -135,13 +136,7 @@ describe('what Elysia finds wrong with a request', () => {
       replicasApi(
         {
           names: () => [],
-          plan: () => ({
-            joining: [],
-            leaving: [],
-            before: [],
-            after: [],
-            hash: { before: 'ring', after: 'ring' },
-          }),
+          plan: () => EMPTY_PLAN,
           ring: Ring.of([]),
           add: async () => {
             throw new Error(SECRET);

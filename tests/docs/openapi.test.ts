@@ -6,6 +6,7 @@ import { strictDocument } from '../../src/docs/document.ts';
 import { silentLog } from '../../src/log.ts';
 import { Ring } from '../../src/ring/ring.ts';
 import { Built } from '../metrics/built.ts';
+import { EMPTY_PLAN } from '../api/empty-plan.ts';
 
 interface Operation {
   readonly summary?: string;
@@ -37,13 +38,7 @@ interface Schema {
 const app = createApp({
   fleet: {
     names: () => [],
-    plan: () => ({
-      joining: [],
-      leaving: [],
-      before: [],
-      after: [],
-      hash: { before: 'ring', after: 'ring' },
-    }),
+    plan: () => EMPTY_PLAN,
     ring: Ring.of([]),
     add: () => Promise.resolve([]),
     remove: () => Promise.resolve([]),

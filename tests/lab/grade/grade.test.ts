@@ -1,38 +1,16 @@
 import { describe, expect, test } from 'bun:test';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { grade, type Verdict } from '../../../src/lab/grade/grade.ts';
+import { grade } from '../../../src/lab/grade/grade.ts';
 import { POINTS } from '../../../src/lab/grade/points.ts';
-import { Scene, Unreachable } from '../../../src/lab/grade/scene.ts';
-import { exitCodeOf, pointLines, scoreLines, verdictJson } from '../../../src/lab/grade/verdict.ts';
+import { Unreachable } from '../../../src/lab/grade/scene.ts';
+import { exitCodeOf, scoreLines, pointLines } from '../../../src/lab/grade/verdict.ts';
 import { hash32 } from '../../../src/ring/hash.ts';
 import { freePort, spawnRingmaster } from '../../spawned.ts';
 import { Fake, type Asked, type FakeOptions, type Reply } from './fake.ts';
+import { CALL_TIMEOUT_MS, cameOf, gradeFake, gradeUrl, marked } from './grading.ts';
 
 const PATIENCE_MS = 60_000;
-const CALL_TIMEOUT_MS = 10_000;
 /** Where the server is known not to answer. */
 const HANGING_TIMEOUT_MS = 150;
-
-const gradeUrl = (url: string, timeoutMs = CALL_TIMEOUT_MS, token?: string): Promise<Verdict> =>
-  grade({ url, timeoutMs, token, now: () => performance.now() });
-
-async function gradeFake(
-  options: FakeOptions,
-  timeoutMs?: number,
-): Promise<{ verdict: Verdict; fake: Fake }> {
-  await using fake = await Fake.open(options);
-  return { verdict: await gradeUrl(fake.url, timeoutMs), fake };
-}
-
-function marked({ points }: Verdict, mark: string): string[] {
-  return points.filter((point) => point.mark === mark).map(({ id }) => id);
-}
-
-const cameOf = ({ points }: Verdict, id: string): string | undefined =>
-  points.find((point) => point.id === id)?.came;
 
 const is = ({ method, path }: Asked, call: string): boolean => `${method} ${path}` === call;
 const namesOf = ({ body }: Asked): string[] => (body?.hostnames as string[] | undefined) ?? [];
@@ -129,76 +107,6 @@ describe('servers that call themselves otherwise than /rep does', () => {
     }
   });
 });
-
-describe('where a change needs a token', () => {
-  const TOKEN = 'a-"secret"-of-the-balancer';
-  const guarded: FakeOptions['twist'] = (_, { method, authorization }) =>
-    method === 'GET' || authorization === `Bearer ${TOKEN}`
-      ? undefined
-      : { status: 401, body: { message: `<Error> not ${authorization}`, status: 'failure' } };
-
-  test('it is sent with changes and with nothing else', async () => {
-    const sent = new Set<string>();
-    await using fake = await Fake.open({
-      twist: (self, asked) => {
-        if (asked.authorization !== undefined) sent.add(`${asked.method} ${asked.path}`);
-        return guarded(self, asked);
-      },
-    });
-    const verdict = await gradeUrl(fake.url, CALL_TIMEOUT_MS, TOKEN);
-    expect(marked(verdict, 'pass')).toEqual(POINTS.map(({ id }) => id));
-    expect([...sent].toSorted()).toEqual(['DELETE /rm', 'POST /add']);
-  });
-
-  test('nothing fails without it, and what needs it is not tried', async () => {
-    const { verdict } = await gradeFake({ twist: guarded });
-    expect(marked(verdict, 'fail')).toEqual([]);
-    expect(cameOf(verdict, 'add-names')).toContain('GRADE_TOKEN');
-    expect(marked(verdict, 'pass')).not.toContain('add-bad-n');
-    expect(exitCodeOf(verdict)).toBe(3);
-  });
-
-  test('it is not shown, even where the server sends it back', async () => {
-    await using fake = await Fake.open({
-      twist: (_, { path, method, authorization }) =>
-        method === 'POST' ? { status: 500, body: { path, echo: authorization } } : undefined,
-    });
-    const verdict = await gradeUrl(fake.url, CALL_TIMEOUT_MS, TOKEN);
-    expect(cameOf(verdict, 'add-names')).toContain('Bearer ***');
-    const shown = JSON.stringify(verdict) + verdictJson(verdict);
-    for (const part of ['secret', 'a-\\"']) expect(shown).not.toContain(part);
-  });
-});
-
-const openssl = Bun.which('openssl');
-test.skipIf(openssl === null)(
-  'of https a certificate that nobody vouches for is taken only with --insecure',
-  async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'ringmaster-grade-'));
-    const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    const args = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout ${keyFile} -out ${certFile}`;
-    expect(Bun.spawnSync([openssl ?? '', ...args.split(' ')]).exitCode).toBe(0);
-    const tls = createServer({ key: readFileSync(keyFile), cert: readFileSync(certFile) }, (_, reply) =>
-      reply.end('{"N":0,"replicas":[]}'),
-    );
-    rmSync(folder, { recursive: true });
-    await new Promise<void>((resolve) => {
-      tls.listen(0, '127.0.0.1', resolve);
-    });
-    const address = tls.address();
-    const url = `https://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
-    const access = { url, timeoutMs: CALL_TIMEOUT_MS };
-    try {
-      await expect(Scene.open(access)).rejects.toBeInstanceOf(Unreachable);
-      const scene = await Scene.open({ ...access, insecure: true });
-      expect(scene.found).toEqual([]);
-      scene.close();
-    } finally {
-      tls.closeAllConnections();
-      tls.close();
-    }
-  },
-);
 
 describe('an implementation that breaks one point fails that point and no other', () => {
   const breaks: readonly (readonly [string, NonNullable<FakeOptions['twist']>])[] = [
@@ -788,47 +696,6 @@ describe('a server that does not behave', () => {
     });
     expect(marked(verdict, 'pass').at(-1)).toBe('add-names');
     expect(fake.names).toEqual(['Server 1', 'Server 2', 'Server 3']);
-  });
-});
-
-describe('the verdict', () => {
-  const points = [
-    { id: 'rep', asks: 'a list', why: 'it is needed', mark: 'pass', came: 'N is 3' },
-    { id: 'home', asks: 'a greeting', why: 'to know who', mark: 'fail', came: '500' },
-    { id: 'heartbeat', asks: 'a 200', why: 'to know that', mark: 'not tried', came: 'no time' },
-  ] as const;
-  const verdict: Verdict = { url: 'http://x', points, passed: 1, failed: 1, notTried: 1, left: undefined };
-  const look = { colour: false, columns: 80 };
-
-  test('says of each point what is asked and what came, and of one that failed why it matters', () => {
-    expect(points.map((point) => pointLines(point, look)).join('')).toBe(
-      [
-        '✓ pass  rep\n    a list\n    came: N is 3\n',
-        '✗ FAIL  home\n    a greeting\n    came: 500\n    why it matters: to know who\n',
-        '– not tried  heartbeat\n    a 200\n    came: no time\n',
-      ].join(''),
-    );
-    expect(scoreLines(verdict)).toBe(
-      'score: 1 of 3 points passed, 1 failed, 1 not tried\nfailed: home\nnot tried, neither passed nor failed: heartbeat\nthe servers are the same as before\n',
-    );
-  });
-
-  test('as JSON has the same', () => {
-    expect(JSON.parse(verdictJson(verdict))).toEqual({
-      url: 'http://x',
-      score: { passed: 1, failed: 1, not_tried: 1 },
-      points: points.map(({ id, asks, came, mark, why }) => ({ id, asks, came, mark, why })),
-      left_as_found: true,
-      left: null,
-    });
-  });
-
-  test('ends with 0 where nothing failed, but with 3 where we were kept from something', () => {
-    const barred = { id: 'x', asks: '', why: '', came: '', mark: 'not tried', isBarred: true } as const;
-    expect(exitCodeOf({ passed: 3, failed: 0, points })).toBe(0);
-    expect(exitCodeOf({ passed: 3, failed: 1, points: [barred] })).toBe(1);
-    expect(exitCodeOf({ passed: 3, failed: 0, points: [...points, barred] })).toBe(3);
-    expect(exitCodeOf({ passed: 0, failed: 0, points: [] })).toBe(3);
   });
 });
 
