@@ -15,7 +15,7 @@ import {
   unmatched,
   type Moves,
   type Told,
-} from './identity.ts';
+} from './greeters.ts';
 import { notThere, notTried, pass, type Outcome } from './outcome.ts';
 import { told } from './replies.ts';
 import { CONCURRENCY, type Scene, type Unanswered } from './scene.ts';

@@ -5,7 +5,7 @@ import {
   repeatOf,
   surelyAppeared,
   unmatched,
-} from '../../../src/lab/grade/identity.ts';
+} from '../../../src/lab/grade/greeters.ts';
 import { Blame } from '../../../src/lab/grade/outcome.ts';
 import { mix32 } from '../../../src/ring/hash.ts';
 
